@@ -1,0 +1,46 @@
+# rooftop_warnings: what every target of ours compiles with.
+add_library(rooftop_warnings INTERFACE)
+target_compile_options(rooftop_warnings INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
+    -Woverloaded-virtual -Wimplicit-fallthrough>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${ROOFTOP_WERROR}>>:-Werror>)
+
+# rooftop_library(NAME SOURCES ... DEPENDS ... [PRIVATE_DEPENDS ...])
+# A static, position-independent library of ours, included as "profiler/core/operator.h" from the root.
+function(rooftop_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/profiler/include)
+  target_link_libraries(${name} PUBLIC ${arg_DEPENDS} PRIVATE rooftop_warnings ${arg_PRIVATE_DEPENDS})
+endfunction()
+
+# rooftop_test(NAME SOURCES ... DEPENDS ... [LABEL cpu|gpu|slow])
+# A GoogleTest executable; ctest runs each test case by itself, in the source folder's root.
+function(rooftop_test name)
+  cmake_parse_arguments(arg "" "LABEL" "SOURCES;DEPENDS" ${ARGN})
+  if(NOT arg_LABEL)
+    set(arg_LABEL cpu)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gtest_main GTest::gmock rooftop_warnings)
+  target_compile_definitions(${name} PRIVATE ROOFTOP_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
+endfunction()
+
+# rooftop_fuzzer(NAME SOURCES ... DEPENDS ...): a libFuzzer target, only with clang and ROOFTOP_BUILD_FUZZERS.
+# Its libraries must be compiled with -fsanitize=fuzzer-no-link to be guided by coverage.
+function(rooftop_fuzzer name)
+  if(NOT ROOFTOP_BUILD_FUZZERS)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} rooftop_warnings)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
+if(ROOFTOP_BUILD_FUZZERS)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    message(FATAL_ERROR "ROOFTOP_BUILD_FUZZERS needs clang: configure with -DCMAKE_CXX_COMPILER=clang++-14.")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
