@@ -9,8 +9,14 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
-find_package(dnnl REQUIRED)
 find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_writer.hpp REQUIRED)
+
+# Debian's dnnl-config.cmake asks for packages that its library does not need (OpenCL, TBB): look for the library itself.
+find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
+find_library(DNNL_LIBRARY dnnl REQUIRED)
+add_library(rooftop_dnnl INTERFACE)
+target_include_directories(rooftop_dnnl SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+target_link_libraries(rooftop_dnnl INTERFACE ${DNNL_LIBRARY})
 
 add_library(rooftop_protozero INTERFACE)
 target_include_directories(rooftop_protozero SYSTEM INTERFACE ${PROTOZERO_INCLUDE_DIR})
