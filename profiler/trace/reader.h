@@ -33,8 +33,9 @@ struct Options {
 };
 
 // Receives records in file order, a chunk at a time; spans are valid during the call only.
-// META and STRINGS are handled by the reader: every StringId in a chunk is known when the chunk
-// arrives.
+// A scope is written when it closes: the operators and kernels of a step stand before the step
+// itself. META and STRINGS are handled by the reader: every StringId in a chunk is known when the
+// chunk arrives.
 class Visitor {
  public:
   virtual ~Visitor() = default;
