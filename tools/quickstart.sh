@@ -22,11 +22,12 @@ preset=cpu
 [ $cuda = OFF ] || preset=ci
 
 echo "Building (preset $preset)" >&2
-cmake --preset $preset -DROOFTOP_BUILD_TESTS=OFF -DROOFTOP_BUILD_EXAMPLES=OFF -DROOFTOP_WERROR=OFF >build-configure.log 2>&1 || {
-  cat build-configure.log >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cmake --preset $preset -DROOFTOP_BUILD_TESTS=OFF -DROOFTOP_BUILD_EXAMPLES=OFF -DROOFTOP_WERROR=OFF >"$log" 2>&1 || {
+  cat "$log" >&2
   exit 1
 }
-rm -f build-configure.log
 cmake --build --preset $preset --target rooftop
 
 out=${1:-build/quickstart}

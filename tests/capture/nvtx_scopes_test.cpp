@@ -1,0 +1,199 @@
+// Scopes travel through NVTX itself: the helper header calls NVTX, NVTX calls the handlers under
+// test.
+#include "profiler/capture/nvtx_scopes.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace rooftop::capture {
+namespace {
+
+std::vector<ScopeEvent> drain() {
+  std::vector<ScopeEvent> events;
+  drain_events([](void* to,
+                  const ScopeEvent& e) { static_cast<std::vector<ScopeEvent>*>(to)->push_back(e); },
+               &events);
+  return events;
+}
+
+class NvtxScopes : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(scopes_heard());
+    ASSERT_TRUE(start_recording());
+    drain();
+  }
+  void TearDown() override {
+    stop_recording();
+    drain();
+    take_dropped();
+  }
+};
+
+TEST_F(NvtxScopes, RecordsStepsAndOperatorsWithPayloadsAndParents) {
+  {
+    nvtx::StepPayload step;
+    step.phase = nvtx::kAr;
+    step.batch = 3;
+    step.length = 77;
+    step.causal_pairs = 123;
+    const nvtx::Step s(step, "decode");
+    { const nvtx::Op op(nvtx::kQkv, 5, "qkv", 1ULL << nvtx::kRope); }
+    { const nvtx::Op op(nvtx::kLmHead, -1, "lm_head"); }
+  }
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 3U);  // a scope is an event when it closes
+  const ScopeEvent& qkv = events[0];
+  const ScopeEvent& head = events[1];
+  const ScopeEvent& step = events[2];
+  EXPECT_EQ(qkv.kind, ScopeEvent::Kind::kOp);
+  EXPECT_EQ(qkv.payload.op.op, nvtx::kQkv);
+  EXPECT_EQ(qkv.payload.op.layer, 5);
+  EXPECT_EQ(qkv.payload.op.fused_mask, 1ULL << nvtx::kRope);
+  EXPECT_STREQ(qkv.name.data(), "qkv");
+  EXPECT_EQ(head.payload.op.layer, -1);
+  EXPECT_EQ(step.kind, ScopeEvent::Kind::kStep);
+  EXPECT_STREQ(step.name.data(), "decode");
+  EXPECT_EQ(step.payload.step.batch, 3U);
+  EXPECT_EQ(step.payload.step.length, 77U);
+  EXPECT_EQ(step.payload.step.causal_pairs, 123U);
+  EXPECT_EQ(qkv.parent, step.id);
+  EXPECT_EQ(head.parent, step.id);
+  EXPECT_EQ(step.parent, 0U);
+  EXPECT_LE(step.begin, qkv.begin);
+  EXPECT_LE(qkv.begin, qkv.end);
+  EXPECT_LE(qkv.end, head.begin);
+  EXPECT_LE(head.end, step.end);
+}
+
+TEST_F(NvtxScopes, DescribesTheModel) {
+  nvtx::ModelPayload model;
+  model.hidden = 4096;
+  model.weight_bytes = 0.625;
+  nvtx::describe_model(model, "llama-7b");
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, ScopeEvent::Kind::kModel);
+  EXPECT_EQ(events[0].payload.model.hidden, 4096U);
+  EXPECT_EQ(events[0].payload.model.weight_bytes, 0.625);
+  EXPECT_STREQ(events[0].name.data(), "llama-7b");
+}
+
+TEST_F(NvtxScopes, CutsLongNamesAndCopiesThem) {
+  {
+    std::string name(300, 'n');
+    const nvtx::Op op(nvtx::kOther, 0, name.c_str());
+    name.assign(300, 'x');
+  }
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(std::string(events[0].name.data()), std::string(events[0].name.size() - 1, 'n'));
+}
+
+TEST_F(NvtxScopes, LeavesOtherDomainsAndPlainRangesAlone) {
+  const nvtxDomainHandle_t other = nvtxDomainCreateA("someone else");
+  nvtxEventAttributes_t plain{};
+  plain.version = NVTX_VERSION;
+  plain.size = NVTX_EVENT_ATTRIB_STRUCT_SIZE;
+  nvtxDomainRangePushEx(other, &plain);
+  nvtxRangePushA("default domain");
+  nvtxDomainRangePushEx(nvtx::domain(), &plain);  // ours, but without a payload
+  nvtxDomainRangePushEx(nvtx::domain(), nullptr);
+  { const nvtx::Op op(nvtx::kQ, 1, "q"); }
+  nvtxDomainRangePop(nvtx::domain());
+  nvtxDomainRangePop(nvtx::domain());
+  nvtxRangePop();
+  nvtxDomainRangePop(other);
+  nvtxDomainDestroy(other);
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].payload.op.op, nvtx::kQ);
+}
+
+TEST_F(NvtxScopes, ReadsShorterPayloadsOfOlderHeaders) {
+  nvtx::StepPayload step;
+  step.phase = nvtx::kInit;
+  step.batch = 9;
+  step.length = 1234;  // beyond the 12 bytes that are handed over
+  const nvtx::detail::Event event("short", nvtx::kStepSchema, &step, 12);
+  nvtxDomainRangePushEx(nvtx::domain(), &event.attributes);
+  nvtxDomainRangePop(nvtx::domain());
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].payload.step.batch, 9U);
+  EXPECT_EQ(events[0].payload.step.length, nvtx::StepPayload{}.length);
+}
+
+TEST_F(NvtxScopes, SurvivesSuperfluousPopsAndDeepNesting) {
+  nvtxDomainRangePop(nvtx::domain());
+  constexpr int kDeep = 200;
+  const nvtx::OpPayload payload{nvtx::kOther, 0, 0};
+  const nvtx::detail::Event event("deep", nvtx::kOpSchema, &payload, sizeof payload);
+  for (int i = 0; i < kDeep; ++i) nvtxDomainRangePushEx(nvtx::domain(), &event.attributes);
+  for (int i = 0; i < kDeep; ++i) nvtxDomainRangePop(nvtx::domain());
+  EXPECT_EQ(drain().size() + take_dropped(), static_cast<std::size_t>(kDeep));
+  { const nvtx::Op op(nvtx::kQ, 1, "q"); }
+  EXPECT_EQ(drain().size(), 1U);
+}
+
+TEST_F(NvtxScopes, CountsWhatAFullRingLoses) {
+  constexpr std::uint64_t kScopes = 20'000;
+  for (std::uint64_t i = 0; i < kScopes; ++i) const nvtx::Op op(nvtx::kQ, 1, "q");
+  const std::uint64_t kept = drain().size();
+  EXPECT_GT(kept, 0U);
+  EXPECT_LT(kept, kScopes);
+  EXPECT_EQ(kept + take_dropped(), kScopes);
+}
+
+TEST_F(NvtxScopes, WorkersBelongToTheOpenStepAndIdsAreUnique) {
+  constexpr int kThreads = 8;
+  constexpr int kOps = 500;
+  std::vector<std::thread> workers;
+  {
+    const nvtx::Step step(nvtx::StepPayload{});
+    for (int t = 0; t < kThreads; ++t) {
+      workers.emplace_back([] {
+        for (int i = 0; i < kOps; ++i) const nvtx::Op op(nvtx::kDown, i, "down");
+      });
+    }
+    for (auto& worker : workers) worker.join();
+  }
+  const auto events = drain();
+  ASSERT_EQ(events.size(), kThreads * kOps + 1U);
+  std::set<ScopeId> ids;
+  std::set<std::uint32_t> threads;
+  ScopeId step = 0;
+  for (const auto& e : events) {
+    ids.insert(e.id);
+    if (e.kind == ScopeEvent::Kind::kStep) step = e.id;
+  }
+  for (const auto& e : events) {
+    if (e.kind != ScopeEvent::Kind::kOp) continue;
+    EXPECT_EQ(e.parent, step);
+    threads.insert(e.thread);
+  }
+  EXPECT_EQ(ids.size(), events.size());
+  EXPECT_EQ(threads.size(), static_cast<std::size_t>(kThreads));
+}
+
+TEST_F(NvtxScopes, ScopesOpenAtStartOrStopAreLeftOut) {
+  stop_recording();
+  {
+    const nvtx::Op before(nvtx::kQ, 0, "before");
+    ASSERT_TRUE(start_recording());
+  }
+  {
+    const nvtx::Op across(nvtx::kQ, 0, "across");
+    stop_recording();
+  }
+  EXPECT_TRUE(drain().empty());
+  ASSERT_TRUE(start_recording());
+  EXPECT_FALSE(start_recording());  // one recorder at a time
+}
+
+}  // namespace
+}  // namespace rooftop::capture

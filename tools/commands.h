@@ -1,0 +1,84 @@
+// The commands of `rooftop`, one function each: main.cpp turns the command line into these options.
+// A command returns its exit status (0; 1 a gate failed) and throws InputError for usage and input
+// errors (2).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rooftop::tools {
+
+// What run and sweep have in common: which model, computed how.
+struct EngineChoice {
+  std::string model;
+  std::string device;  // "", "cpu", "cuda", "cuda:N"; empty: the best usable
+  std::string dtype;   // "", "f32", "bf16", "f16"; empty: the checkpoint's, f32 where that is slow
+  std::string attention = "flash";
+  int layers = 0;   // 0: all
+  int threads = 0;  // 0: all cores
+  std::uint64_t seed = 0;
+  bool measure_roofs = true;
+};
+
+struct RunOptions {
+  EngineChoice engine;
+  std::vector<std::string> prompts;
+  std::vector<std::string> prompt_tokens;  // each "1,2,3"
+  int batch = 1;                           // copies of a single prompt
+  int max_tokens = 64;
+  double temperature = 0;
+  double top_p = 1;
+  bool ignore_eos = false;
+  int candidates = 1;
+  bool print_tokens = false;
+  std::string logits;  // .npy file
+  std::string output;  // NAME.rtrace or a folder
+  bool json = false;
+};
+
+struct SweepOptions {
+  EngineChoice engine;
+  std::vector<std::int64_t> batches;
+  std::vector<std::int64_t> lengths;
+  std::string grid;  // "paper"
+  std::vector<std::int64_t> candidates = {1};
+  std::vector<std::string> phases = {"init", "ar"};
+  int repeats = 3;
+  double max_cell_seconds = 0;  // 0: no limit
+  std::string output;
+  bool json = false;
+};
+
+struct ReportCommandOptions {
+  std::vector<std::string> inputs;
+  std::string output;
+  std::string roofs = "auto";   // "auto", "measured", "datasheet"
+  std::string flops = "model";  // "model", "hardware"
+  std::string device;           // device-table id in place of the recorded device's
+  std::string devices_file;     // a user's own device table
+  bool salvage = false;
+  bool json = false;
+  bool explicit_colour = false;
+};
+
+struct RoofsOptions {
+  std::string device = "cpu";
+  int threads = 0;
+  double seconds = 5;
+  bool fresh = false;  // measure although a cached result exists
+  bool json = false;
+};
+
+struct TokenizeOptions {
+  std::string model;
+  bool json = false;
+};
+
+int run_command(const RunOptions& options);
+int sweep_command(const SweepOptions& options);
+int report_command(const ReportCommandOptions& options);
+int roofs_command(const RoofsOptions& options);
+int tokenize_command(const TokenizeOptions& options);
+
+}  // namespace rooftop::tools
