@@ -10,8 +10,9 @@ target_compile_options(rooftop_warnings INTERFACE
 function(rooftop_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
-  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/profiler/include)
-  target_link_libraries(${name} PUBLIC ${arg_DEPENDS} PRIVATE rooftop_warnings ${arg_PRIVATE_DEPENDS})
+  target_include_directories(${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/profiler/include>)
+  target_link_libraries(${name} PUBLIC ${arg_DEPENDS} PRIVATE $<BUILD_INTERFACE:rooftop_warnings> ${arg_PRIVATE_DEPENDS})
 endfunction()
 
 # rooftop_test(NAME SOURCES ... DEPENDS ... [LABEL cpu|gpu|slow])

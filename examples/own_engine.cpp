@@ -4,6 +4,7 @@
 //
 // The "engine" is two decoder layers with random weights in plain loops; only the lines marked (*)
 // are Rooftop's.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <random>
@@ -31,7 +32,7 @@ Matrix random_matrix(int rows, int cols) {
 struct Layer {
   Matrix qkv = random_matrix(3 * kHidden, kHidden);
   Matrix o = random_matrix(kHidden, kHidden);
-  Matrix gate_up = random_matrix(2 * kFfn, kHidden);
+  Matrix up = random_matrix(kFfn, kHidden);
   Matrix down = random_matrix(kHidden, kFfn);
   Matrix keys, values;  // [position][kHidden]
 };
@@ -46,8 +47,13 @@ Matrix multiply(const Matrix& x, const Matrix& w, int in) {
   return y;
 }
 
-// Causal attention of the newest `rows` tokens over everything in the layer's cache.
-Matrix attend(const Matrix& qkv, const Layer& layer, int rows, int length) {
+// Appends the new keys and values to the layer's cache; causal attention of the new tokens over all
+// of it.
+Matrix attend(const Matrix& qkv, Layer& layer, int rows, int length) {
+  for (auto row = qkv.begin(); row != qkv.end(); row += 3 * kHidden) {
+    layer.keys.insert(layer.keys.end(), row + kHidden, row + 2 * kHidden);
+    layer.values.insert(layer.values.end(), row + 2 * kHidden, row + 3 * kHidden);
+  }
   Matrix out(static_cast<std::size_t>(rows) * kHidden, 0.0F);
   for (int r = 0; r < rows; ++r)
     for (int head = 0; head < kHeads; ++head) {
@@ -66,14 +72,6 @@ Matrix attend(const Matrix& qkv, const Layer& layer, int rows, int length) {
   return out;
 }
 
-void append_to_cache(Layer& layer, const Matrix& qkv, int rows) {
-  for (int r = 0; r < rows; ++r) {
-    const float* row = &qkv[static_cast<std::size_t>(r) * 3 * kHidden];
-    layer.keys.insert(layer.keys.end(), row + kHidden, row + 2 * kHidden);
-    layer.values.insert(layer.values.end(), row + 2 * kHidden, row + 3 * kHidden);
-  }
-}
-
 template <typename Work>
 auto scoped(nvtx::Operator op, int layer, const char* name, Work work) {
   const nvtx::Op scope(op, layer, name);  // (*)
@@ -82,32 +80,21 @@ auto scoped(nvtx::Operator op, int layer, const char* name, Work work) {
 
 void forward(std::vector<Layer>& layers, Matrix x, nvtx::Phase phase, int length) {
   const int rows = static_cast<int>(x.size()) / kHidden;
-  nvtx::StepPayload
-      step;  // (*) what this pass does: one sequence, `rows` new tokens, `length` keys seen
+  nvtx::StepPayload step;  // (*) one sequence: `rows` new tokens, `length` keys seen
   step.phase = phase;
   step.query_tokens = rows;
   step.length = length;
   const nvtx::Step scope(step);  // (*)
-  for (int l = 0; l < kLayers; ++l) {
-    Layer& layer = layers[l];
-    const Matrix qkv =
-        scoped(nvtx::kQkv, l, "qkv", [&] { return multiply(x, layer.qkv, kHidden); });
-    scoped(nvtx::kKvWrite, l, "kv_write", [&] { append_to_cache(layer, qkv, rows); });
-    const Matrix a =
-        scoped(nvtx::kQkPv, l, "attention", [&] { return attend(qkv, layer, rows, length); });
-    const Matrix o =
-        scoped(nvtx::kOProj, l, "o_proj", [&] { return multiply(a, layer.o, kHidden); });
-    const Matrix gu =
-        scoped(nvtx::kGateUp, l, "gate_up", [&] { return multiply(o, layer.gate_up, kHidden); });
-    Matrix g(static_cast<std::size_t>(rows) * kFfn);
-    scoped(nvtx::kActivation, l, "silu", [&] {
-      for (int r = 0; r < rows; ++r)
-        for (int i = 0; i < kFfn; ++i) {
-          const float gate = gu[r * 2 * kFfn + i];
-          g[r * kFfn + i] = gate / (1.0F + std::exp(-gate)) * gu[r * 2 * kFfn + kFfn + i];
-        }
+  for (int i = 0; i < kLayers; ++i) {
+    Layer& l = layers[i];
+    const Matrix qkv = scoped(nvtx::kQkv, i, "qkv", [&] { return multiply(x, l.qkv, kHidden); });
+    x = scoped(nvtx::kQkPv, i, "attention", [&] { return attend(qkv, l, rows, length); });
+    x = scoped(nvtx::kOProj, i, "o_proj", [&] { return multiply(x, l.o, kHidden); });
+    x = scoped(nvtx::kUp, i, "up", [&] { return multiply(x, l.up, kHidden); });
+    scoped(nvtx::kActivation, i, "relu", [&] {
+      for (float& value : x) value = std::max(value, 0.0F);
     });
-    x = scoped(nvtx::kDown, l, "down", [&] { return multiply(g, layer.down, kFfn); });
+    x = scoped(nvtx::kDown, i, "down", [&] { return multiply(x, l.down, kFfn); });
   }
 }
 
@@ -115,11 +102,14 @@ void forward(std::vector<Layer>& layers, Matrix x, nvtx::Phase phase, int length
 
 int main(int argc, char** argv) {
   rooftop::Profile profile(argc > 1 ? argv[1] : "own_engine.rtrace");  // (*)
-  nvtx::ModelPayload model;  // (*) so that FLOPs and bytes are exact
-  model.hidden = kHidden, model.layers = model.layers_run = kLayers,
+  nvtx::ModelPayload model;  // (*) what the closed forms need for exact FLOPs and bytes
+  model.hidden = kHidden;
+  model.layers = model.layers_run = kLayers;
   model.heads = model.kv_heads = kHeads;
-  model.head_dim = kHeadDim, model.ffn = kFfn, model.vocab = kVocab, model.flash = 1,
-  model.causal_skip = 1;
+  model.head_dim = kHeadDim;
+  model.ffn = kFfn;
+  model.vocab = kVocab;
+  model.flash = model.causal_skip = 1;
   model.weight_bytes = model.activation_bytes = model.kv_bytes = sizeof(float);
   nvtx::describe_model(model, "two-layers");
 
