@@ -1,0 +1,194 @@
+// The interactive roofline: six scatter series, three roof lines, and the legend as buttons.
+
+const CROSS = "path://M0,1.6L1.6,0L5,3.4L8.4,0L10,1.6L6.6,5L10,8.4L8.4,10L5,6.6L1.6,10L0,8.4L3.4,5Z";
+
+const themeColour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const seriesColour = (index) => themeColour(`series-${index}`);
+
+// The three lines of a pair of roofs, between the limits of the axes.
+function roofLines(roofs, range) {
+  if (!roofs) return [];
+  const { bandwidth, compute, ridge } = roofs;
+  const line = (name, colour, data) => ({ name, colour, data });
+  return [
+    line(bandwidth.label || "bandwidth", "bandwidth",
+      [[range.x_min, Math.min(range.x_min * bandwidth.value, compute.value)], [ridge, compute.value]]),
+    line(compute.label || "compute", "compute", [[ridge, compute.value], [range.x_max, compute.value]]),
+    line(`ridge ${humanRatio(ridge)} FLOP/byte`, "ridge", [[ridge, range.y_min], [ridge, compute.value]]),
+  ];
+}
+
+// Share of the chosen roofs, and what bounds the point there. For the drawn roofs the report says
+// both itself.
+function judge(point, roofs, isDrawn) {
+  if (!roofs || (isDrawn && point.roof_fraction !== null)) {
+    return { fraction: point.roof_fraction, bound: point.bound, roof: point.roof };
+  }
+  const limit = Math.min(roofs.compute.value, point.intensity * roofs.bandwidth.value);
+  return {
+    fraction: point.flops_per_s / limit,
+    bound: point.intensity < roofs.ridge ? "memory" : "compute",
+    roof: roofs.compute.name,
+  };
+}
+
+function tooltipContent(point, roofs, isDrawn) {
+  const { fraction, bound, roof } = judge(point, roofs, isDrawn);
+  const list = element("dl");
+  const row = (name, text) => {
+    if (text) list.append(element("dt", {}, name), element("dd", {}, text));
+  };
+  const isCounted = point.twin !== null;
+  row("operator", `${point.operator}, ${point.phase}`);
+  row("batch", humanCount(point.batch));
+  row("query tokens", humanCount(point.query_tokens));
+  row("length", humanCount(point.length));
+  row("FLOPs", `${humanNumber(point.flops, "FLOP")} a step, ${point.flops_source}`);
+  row("bytes", `${humanNumber(point.bytes, "B")} a step, ${point.bytes_source}`);
+  if (isCounted) {
+    row("compulsory", `${humanNumber(point.model_bytes, "B")}, amplification ` +
+      `${humanRatio(point.bytes / point.model_bytes)}×`);
+  }
+  row("intensity", `${humanRatio(point.intensity)} FLOP/B`);
+  row("performance", humanNumber(point.flops_per_s, "FLOP/s"));
+  if (fraction !== null) row("of the roof", `${humanPercent(fraction)} (${roof})`);
+  row("bound by", bound);
+  row("time", `${humanTime(point.time_s)} ± ${humanTime(point.time_spread_s)} a step, ${point.time_source}`);
+  row("steps", humanCount(point.repeats));
+  row("share", humanPercent(point.share));
+  row("run", [point.run, point.model, point.dtype, point.attention, point.variant].filter(Boolean).join(", "));
+  const head = element("strong", {}, swatch(seriesColour(point.series)), data.series[point.series]);
+  return element("div", { class: "tooltip" }, head, list);
+}
+
+function scatterItem(point) {
+  const colour = seriesColour(point.series);
+  const style = { measured: { color: colour }, modelled: { color: colour },
+    counters: { color: "transparent", borderColor: colour, borderWidth: 1.8 } };
+  return {
+    value: [point.intensity, point.flops_per_s],
+    symbol: point.mark === "modelled" ? CROSS : "circle",
+    itemStyle: style[point.mark],
+    point,
+  };
+}
+
+function axis(name, low, high, gap) {
+  const decades = [];
+  for (let e = Math.ceil(Math.log10(low) - 1e-9); 10 ** e <= high * (1 + 1e-9); ++e) decades.push(10 ** e);
+  const line = { lineStyle: { color: themeColour("line") } };
+  return {
+    type: "log", name, nameLocation: "middle", nameGap: gap, min: low, max: high,
+    nameTextStyle: { color: themeColour("soft") },
+    axisLine: { show: true, onZero: false, ...line },
+    axisTick: { ...line, customValues: decades },
+    axisLabel: { color: themeColour("ink"), formatter: tickText, customValues: decades },
+    splitLine: { show: false },
+    minorSplitLine: { show: false },
+  };
+}
+
+// Lines at the powers of ten: a log axis that starts at 0.6 would put its own elsewhere.
+function gridLines(range) {
+  const lines = [];
+  const add = (key, low, high) => {
+    for (let e = Math.ceil(Math.log10(low)); 10 ** e < high; ++e) lines.push({ [key]: 10 ** e });
+  };
+  add("xAxis", range.x_min, range.x_max);
+  add("yAxis", range.y_min, range.y_max);
+  return { silent: true, symbol: "none", animation: false, label: { show: false }, data: lines,
+    lineStyle: { color: themeColour("line"), type: "solid", width: 1 } };
+}
+
+function chartOption(points, roofs, isDrawn, hidden) {
+  const range = data.range;
+  const lines = roofLines(roofs, range);
+  const scatter = data.series.map((name, index) => ({
+    name, type: "scatter", symbolSize: points.length > 2000 ? 6 : 10, color: seriesColour(index),
+    emphasis: { scale: 1.5, focus: "none" }, itemStyle: { opacity: 0.9 },
+    data: points.filter((p) => p.series === index).map(scatterItem),
+    z: 3,
+  }));
+  scatter[0].markLine = gridLines(range);
+  const roofSeries = lines.map(({ name, colour, data: ends }) => ({
+    name, type: "line", data: ends, symbol: "none", silent: true, color: themeColour(colour),
+    lineStyle: { type: "dashed", width: 2, color: themeColour(colour) }, z: 2,
+  }));
+  const twins = points.filter((p) => p.twin !== null);
+  const twinSeries = twins.length === 0 ? [] : [{
+    name: "modelled twins", type: "scatter", silent: true, symbol: CROSS, symbolSize: 5, z: 1,
+    data: twins.map((p) => ({ value: [p.twin, p.flops_per_s],
+      itemStyle: { color: seriesColour(p.series), opacity: 0.45 } })),
+  }];
+  const series = [...scatter, ...roofSeries, ...twinSeries];
+  const names = series.map((s) => s.name);
+  return {
+    animation: false,
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+    grid: { left: 66, right: 18, top: 16, bottom: 52 },
+    legend: { show: false, data: names,
+      selected: Object.fromEntries(names.map((name) => [name, !hidden.has(name)])) },
+    tooltip: {
+      trigger: "item", confine: true, backgroundColor: themeColour("card"), borderColor: themeColour("line"),
+      textStyle: { color: themeColour("ink") },
+      formatter: ({ data: item }) => (item.point ? tooltipContent(item.point, roofs, isDrawn) : ""),
+    },
+    xAxis: axis("Operational Intensity (FLOP/Byte)", range.x_min, range.x_max, 30),
+    yAxis: axis("Performance (FLOP/s)", range.y_min, range.y_max, 48),
+    series,
+  };
+}
+
+// Which points and roofs are shown; every change draws anew.
+class RooflineChart {
+  constructor(points) {
+    this.all = points.filter((p) => p.mark !== null);
+    this.filters = {};
+    this.roofs = 0;
+    this.hidden = new Set();
+    this.chart = echarts.init(byId("chart"));
+    this.chart.on("legendselectchanged", ({ selected }) => {
+      for (const [name, shown] of Object.entries(selected)) this.hidden[shown ? "delete" : "add"](name);
+      this.drawLegend();
+    });
+    new ResizeObserver(() => this.chart.resize()).observe(byId("chart"));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    matchMedia("print").addEventListener("change", () => this.draw());
+    this.draw();
+  }
+
+  setFilter(column, value) {
+    this.filters[column] = value;
+    this.draw();
+  }
+
+  setRoofs(index) {
+    this.roofs = index;
+    this.draw();
+  }
+
+  draw() {
+    const shown = this.all.filter((p) =>
+      Object.entries(this.filters).every(([column, value]) => value === "" || String(p[column]) === value));
+    this.option = chartOption(shown, data.roof_pairs[this.roofs], this.roofs === 0, this.hidden);
+    this.chart.setOption(this.option, true);
+    this.drawLegend();
+  }
+
+  drawLegend() {
+    const focused = document.activeElement?.dataset?.series;
+    const buttons = this.option.series.map((series) => {
+      const isLine = series.type === "line";
+      const button = element("button",
+        { type: "button", "data-series": series.name, "aria-pressed": String(!this.hidden.has(series.name)) },
+        swatch(series.color ?? themeColour("soft"), isLine ? "dashed" : ""), series.name);
+      button.disabled = series.data.length === 0;
+      button.addEventListener("click", () =>
+        this.chart.dispatchAction({ type: "legendToggleSelect", name: series.name }));
+      return button;
+    });
+    byId("legend").replaceChildren(...buttons);
+    buttons.find((button) => button.dataset.series === focused)?.focus();
+  }
+}

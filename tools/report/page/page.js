@@ -1,0 +1,254 @@
+// Everything around the chart: facts, shares, tables, lists. `data` is what page_data.cpp wrote.
+
+const data = JSON.parse(byId("report-data").textContent);
+
+// Points come as rows of figures; text columns hold indices into data.strings.
+const points = data.points.rows.map((row) => {
+  const point = {};
+  data.points.columns.forEach((column, i) => {
+    point[column] = data.points.text_columns.includes(column) ? data.strings[row[i]] : row[i];
+  });
+  return point;
+});
+
+const plural = (n, what) => `${humanCount(n)} ${what}${n === 1 ? "" : "s"}`;
+const unique = (values) => [...new Set(values)];
+const sum = (values) => values.reduce((a, b) => a + b, 0);
+
+function modelText(run) {
+  const layers = run.layers === run.layers_run || !run.layers
+    ? plural(run.layers_run, "layer") : `${run.layers_run} of ${run.layers} layers`;
+  const weights = { file: "weights from a file", random: "random weights" }[run.weights] ?? run.weights;
+  return `${run.model} (${[weights, run.layers_run ? layers : ""].filter(Boolean).join(", ")})`;
+}
+
+function fillFacts() {
+  const runs = data.runs;
+  byId("lead").textContent = runs.map((run) => [modelText(run), run.devices.map((d) => d.name).join(" + ")]
+    .filter(Boolean).join(" · ")).slice(0, 3).join("; ") || "No run was recorded.";
+  const overhead = Math.max(0, ...runs.map((r) => r.overhead_fraction));
+  const drops = sum(runs.map((r) => r.dropped_records));
+  const steps = sum(runs.map((r) => r.steps));
+  const warmup = sum(runs.map((r) => r.warmup_steps));
+  const fact = (name, text, warn = false) => byId("facts").append(
+    element("div", {}, element("dt", {}, name), element("dd", warn ? { class: "warn" } : {}, text)));
+  if (runs.length === 0) return;
+  fact("type, attention", unique(runs.map((r) => [r.dtype, r.attention].filter(Boolean).join(", "))).join("; "));
+  fact("steps", `${humanCount(steps)}${warmup ? ` (+ ${humanCount(warmup)} warm-up, left out)` : ""}`);
+  fact("time", humanTime(sum(runs.map((r) => r.wall_seconds))));
+  fact("overhead", `${humanPercent(overhead)} of the profiled time`);
+  fact("drops", drops ? `${plural(drops, "record")} lost` : "none", drops > 0);
+  if (data.overlap_seconds > 0) fact("overlap", `${humanTime(data.overlap_seconds)} with several kernels at once`);
+  if (runs.some((r) => r.truncated)) fact("trace", "truncated", true);
+}
+
+function fillChartControls(chart) {
+  const controls = byId("chart-controls");
+  if (data.roof_pairs.length > 1) {
+    controls.append(chooser("Roofs", data.roof_pairs.map((pair, i) => [i, pair.source]),
+      (index) => chart.setRoofs(Number(index))));
+  }
+  const order = (a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(b));
+  for (const [column, label] of [["run", "Run"], ["batch", "Batch"], ["length", "Length"]]) {
+    const values = unique(chart.all.map((p) => p[column])).sort(order);
+    if (values.length < 2) continue;
+    controls.append(chooser(label, [["", "all"], ...values.map((v) => [v, String(v)])],
+      (value) => chart.setFilter(column, value)));
+  }
+  const marks = { measured: "● bytes and time measured", counters: "○ bytes joined, memoised or sampled from counters",
+    modelled: "× bytes modelled" };
+  const said = Object.keys(marks).filter((mark) => chart.all.some((p) => p.mark === mark)).map((m) => marks[m]);
+  if (chart.all.some((p) => p.twin !== null)) said.push("small × the same point with modelled bytes");
+  if (said.length === 0) said.push("No points: nothing of the six series was recorded with FLOPs, bytes and time.");
+  if (data.roof_pairs.length === 0) said.push("No roof is known for this device.");
+  if (data.flops_kind === "hardware") said.push("Hardware FLOPs, tile padding included.");
+  byId("chart-caption").textContent = said.join("   ");
+}
+
+const rowColour = (row, index) =>
+  row.series >= 0 ? `var(--series-${row.series})`
+    : row.name === "idle" ? "var(--idle)" : row.name === "unclassified" ? "" : `var(--named-${index % 2})`;
+
+function fillShares() {
+  const bar = byId("share-bar");
+  data.rows.forEach((row, index) => {
+    if (!(row.share > 0)) return;
+    const text = `${row.name} ${humanPercent(row.share)}`;
+    const kind = row.name === "unclassified" ? "unclassified" : "";
+    const part = element("span", { title: text, class: kind }, row.series >= 0 && row.share > 0.08 ? text : "");
+    part.style.width = `${row.share * 100}%`;
+    if (!kind) part.style.background = rowColour(row, index);
+    bar.append(part);
+    byId("share-key").append(element("li", {},
+      swatch(rowColour(row, index), kind), row.name, " ", element("b", {}, humanPercent(row.share))));
+  });
+  if (data.rows.length === 0) bar.replaceWith(element("p", { class: "caption" }, "No time was recorded."));
+}
+
+const rowColumns = [
+  { head: "row", key: "name", text: (r) => r.name },
+  { head: "time", key: "time_s", text: (r) => humanTime(r.time_s) },
+  { head: "share", key: "share", text: (r) => humanPercent(r.share) },
+  { head: "FLOPs", key: "flops", text: (r) => (r.flops === null ? "" : humanNumber(r.flops, "FLOP")) },
+  { head: "bytes", key: "bytes", text: (r) => (r.bytes === null ? "" : humanNumber(r.bytes, "B")) },
+  { head: "FLOP/B", key: "intensity", text: (r) => (r.intensity === null ? "" : humanRatio(r.intensity)) },
+  { head: "FLOP/s", key: "flops_per_s", text: (r) => (r.flops_per_s === null ? "" : humanNumber(r.flops_per_s, "FLOP/s")) },
+  { head: "of roof", key: "roof_fraction", text: (r) => (r.roof_fraction === null ? "" : humanPercent(r.roof_fraction)) },
+  { head: "bound", key: "bound", text: (r) => r.bound, left: true },
+  { head: "sources: time, FLOPs, bytes", key: "sources", text: (r) => r.sources.toLowerCase(), left: true },
+];
+
+function rowLine(row, index) {
+  const line = element("tr");
+  for (const column of rowColumns) {
+    if (column.key === "name") {
+      const kind = row.name === "unclassified" ? "unclassified" : "";
+      line.append(element("th", { scope: "row" }, swatch(rowColour(row, index), kind), row.name));
+      continue;
+    }
+    const cell = element("td", { class: column.key === "sources" ? "left sources" : column.left ? "left" : "" },
+      column.text(row));
+    if (column.key === "share") {
+      cell.className = "share";
+      cell.style.setProperty("--part", `${row.share * 100}%`);
+      cell.style.setProperty("--fill", rowColour(row, index) || "var(--named-0)");
+    }
+    line.append(cell);
+  }
+  return line;
+}
+
+// The rows in the report's order, or by one column: pressed once descending, twice ascending.
+function fillRows() {
+  const order = { key: null, descending: true };
+  const body = element("tbody");
+  const heads = rowColumns.map((column) => {
+    const button = element("button", { type: "button" }, column.head);
+    const head = element("th", { scope: "col", class: column.left ? "left" : "" }, button);
+    button.addEventListener("click", () => {
+      order.descending = order.key === column.key ? !order.descending : true;
+      order.key = column.key;
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", order.descending ? "descending" : "ascending");
+      fillBody();
+    });
+    return head;
+  });
+  const lines = data.rows.map((row, index) => ({ row, node: rowLine(row, index) }));
+  const fillBody = () => {
+    const sorted = [...lines];
+    const value = ({ row }) => row[order.key] ?? -Infinity;
+    if (order.key !== null) {
+      sorted.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (order.descending ? -1 : 1));
+    }
+    body.replaceChildren(...sorted.map((line) => line.node));
+  };
+  fillBody();
+  const totals = data.totals;
+  const atLeast = (total, text) => (total.value === null ? "" : (total.complete ? "" : "≥ ") + text);
+  byId("rows").append(
+    element("thead", {}, element("tr", {}, ...heads)), body,
+    element("tfoot", {}, element("tr", {}, element("th", { scope: "row" }, "total"),
+      element("td", {}, humanTime(totals.time_s)), element("td", {}, humanPercent(totals.share)),
+      element("td", {}, atLeast(totals.flops, humanNumber(totals.flops.value, "FLOP"))),
+      element("td", {}, atLeast(totals.bytes, humanNumber(totals.bytes.value, "B"))),
+      element("td", { colspan: rowColumns.length - 5 }))));
+  byId("rows-caption").textContent = data.overlap_seconds > 0
+    ? "Kernels overlapped: times add up to more than the devices' time, shares do not."
+    : "Totals over the whole trace, warm-up left out.";
+}
+
+const cellMetrics = {
+  roof_fraction: ["% of roof", humanPercent],
+  flops_per_s: ["FLOP/s", (v) => humanNumber(v, "FLOP/s")],
+  time_s: ["time a step", humanTime],
+  intensity: ["FLOP/B", humanRatio],
+};
+
+// A row of the grid is a batch, and whatever else differs between the points of the series.
+function cellRowLabel(point, varying) {
+  return [`batch ${point.batch}`, ...varying.map((c) => (c === "query_tokens" ? `q ${point[c]}` : point[c]))]
+    .filter((part) => part !== "").join(" · ");
+}
+
+function fillCells() {
+  const several = data.series.map((name, i) => [i, name])
+    .filter(([i]) => points.filter((p) => p.series === i).length > 1);
+  if (several.length === 0) return;
+  byId("cells-section").hidden = false;
+  const state = { series: several[0][0], metric: "roof_fraction" };
+  const draw = () => {
+    const shown = points.filter((p) => p.series === Number(state.series));
+    const candidates = shown[0].phase === "ar" ? ["query_tokens"] : [];
+    const varying = [...candidates, "run", "device", "rank", "dtype", "attention", "variant"]
+      .filter((column) => unique(shown.map((p) => p[column])).length > 1);
+    const lengths = unique(shown.map((p) => p.length)).sort((a, b) => a - b);
+    const labels = unique(shown.sort((a, b) => a.batch - b.batch).map((p) => cellRowLabel(p, varying)));
+    const [, format] = cellMetrics[state.metric];
+    const values = shown.map((p) => p[state.metric]).filter((v) => v > 0);
+    const low = Math.log(Math.min(...values)), high = Math.log(Math.max(...values));
+    const heat = (value) => (state.metric === "roof_fraction" ? Math.min(value, 1)
+      : high > low ? (Math.log(value) - low) / (high - low) : 1);
+    const find = new Map(shown.map((p) => [`${cellRowLabel(p, varying)}\n${p.length}`, p]));
+    const body = labels.map((label) => element("tr", {}, element("th", { scope: "row" }, label),
+      ...lengths.map((length) => {
+        const value = find.get(`${label}\n${length}`)?.[state.metric];
+        const cell = element("td", { class: "heat" }, value > 0 ? format(value) : "–");
+        cell.style.setProperty("--fill", seriesColour(state.series));
+        cell.style.setProperty("--part", `${value > 0 ? Math.round(5 + 50 * heat(value)) : 0}%`);
+        return cell;
+      })));
+    byId("cells").replaceChildren(
+      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""),
+        ...lengths.map((length) => element("th", { scope: "col" }, `length ${humanCount(length)}`)))),
+      element("tbody", {}, ...body));
+  };
+  byId("cells-controls").append(
+    chooser("Series", several, (value) => { state.series = value; draw(); }),
+    chooser("Figure", Object.entries(cellMetrics).map(([key, [name]]) => [key, name]),
+      (value) => { state.metric = value; draw(); }));
+  byId("cells-caption").textContent = "Each figure is the mean of a cell's repeats, per step; – was not run.";
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  draw();
+}
+
+function fillList(id, items) {
+  if (items.length === 0) return;
+  byId(`${id}-section`).hidden = false;
+  byId(id).append(...items.map((item) => element("li", {}, item)));
+}
+
+function skippedItems() {
+  const groups = new Map();
+  for (const cell of data.skipped) {
+    const where = `${cell.phase} batch ${cell.batch} length ${cell.length}`;
+    groups.set(cell.reason, [...(groups.get(cell.reason) ?? []), where]);
+  }
+  return [...groups].map(([reason, cells]) => `${plural(cells.length, "cell")}: ${reason} (${cells.join(", ")})`);
+}
+
+function fillMachine() {
+  const table = (heads, rows) => element("div", { class: "scroll" }, element("table", {},
+    element("thead", {}, element("tr", {}, ...heads.map((h) => element("th", { scope: "col" }, h)))),
+    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((c) => element("td", {}, c)))))));
+  const shape = (s) => (s.hidden ? `hidden ${s.hidden}, layers ${s.layers}, heads ${s.heads}, kv heads ${s.kv_heads}, ` +
+    `head size ${s.head_dim}, FFN ${s.ffn}, vocabulary ${s.vocab}` : "");
+  byId("machine").append(
+    table(["run", "made", "model shape", "machine", "devices"], data.runs.map((r) => [r.name, r.created,
+      shape(r.shape), [r.machine, r.threads ? plural(r.threads, "thread") : ""].filter(Boolean).join(", "),
+      r.devices.map((d) => [d.name, d.detail].filter(Boolean).join(", ")).join("; ")])),
+    table(["roof", "value", "kind", "device", "source"], data.roofs.map((r) => [r.name + (r.drawn ? " (drawn)" : ""),
+      r.label || humanNumber(r.value, r.kind === "compute" ? "FLOP/s" : "B/s"), r.kind, r.device, r.source])));
+}
+
+fillFacts();
+const chart = new RooflineChart(points);
+fillChartControls(chart);
+fillShares();
+fillRows();
+fillCells();
+fillList("findings", data.findings);
+fillList("notes", data.notes);
+fillList("skipped", skippedItems());
+fillMachine();
+byId("version").textContent = `Made by Rooftop ${data.tool_version}. FLOPs plotted: ${data.flops_kind || "model"}.`;
