@@ -1,0 +1,52 @@
+// Hardware counters of a launch as the figures that reports show. Which metric feeds which figure
+// is decided here, at report time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "profiler/core/provenance.h"
+#include "profiler/core/records.h"
+
+namespace rooftop {
+
+enum class CounterFigure : std::uint8_t {
+  kDramRead,
+  kDramWritten,
+  kL2,
+  kTensorFlops,
+  kFp32Flops,
+  kFp16Flops,
+  kFp64Flops,
+};
+inline constexpr int kCounterFigures = 7;
+
+// One unit of the metric is `weight` units of the figure.
+struct CounterMeaning {
+  CounterFigure figure;
+  double weight;
+};
+
+// None for a metric that no figure is made of.
+std::optional<CounterMeaning> meaning_of(std::string_view metric);
+
+// What was counted for one launch. A figure that was not counted is absent, never zero.
+class LaunchCounters {
+ public:
+  void add(CounterMeaning meaning, double value, Provenance source);
+
+  [[nodiscard]] Figure get(CounterFigure figure) const {
+    return figures_[static_cast<int>(figure)];
+  }
+  // Read and written together; absent unless both were counted.
+  [[nodiscard]] Figure dram_bytes() const;
+  // All kinds together. Absent unless the kinds that were counted saw any work: tensor counters
+  // alone say nothing about a kernel that does without tensor cores.
+  [[nodiscard]] Figure flops() const;
+
+ private:
+  Figure figures_[kCounterFigures];
+};
+
+}  // namespace rooftop

@@ -1,0 +1,84 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <string>
+
+#include "profiler/roofline/report_parts.h"
+#include "profiler/roofline/units.h"
+
+namespace rooftop {
+namespace {
+
+// Below these nobody needs to be told.
+constexpr double kIdleWorthTelling = 0.05;
+constexpr double kOverlapWorthTelling = 0.01;
+constexpr double kAmplificationWorthTelling = 1.1;
+
+void add(Report& report, std::string_view kind, std::string text) {
+  Finding& finding = *report.add_findings();
+  finding.set_kind(std::string(kind));
+  finding.set_text(std::move(text));
+}
+
+void add_largest(Report& report) {
+  const RowTotal* largest = nullptr;
+  for (const RowTotal& row : report.rows()) {
+    if (row.operator_().empty()) continue;  // idle
+    if (largest == nullptr || row.share() > largest->share()) largest = &row;
+  }
+  if (largest == nullptr || largest->share() <= 0) return;
+  std::string text = fmt::format("{} takes the largest share of device time, {}", largest->name(),
+                                 format_percent(largest->share()));
+  if (largest->has_roof_fraction()) {
+    text += fmt::format(", at {} of its roof ({}-bound)", format_percent(largest->roof_fraction()),
+                        largest->bound());
+  }
+  add(report, "largest_share", text + ".");
+}
+
+void add_idle(Report& report) {
+  const auto idle = report.shares().find("idle");
+  if (idle == report.shares().end() || idle->second < kIdleWorthTelling) return;
+  add(report, "idle",
+      fmt::format("The devices are idle {} of the time of the steps.",
+                  format_percent(idle->second)));
+}
+
+void add_overlap(Report& report) {
+  double wall = 0;
+  for (const Run& run : report.runs()) wall += run.wall_seconds();
+  if (wall <= 0 || report.overlap_seconds() < kOverlapWorthTelling * wall) return;
+  add(report, "overlap",
+      fmt::format("Launches overlap during {:.3g} s: their own times sum to more than the time "
+                  "that passed.",
+                  report.overlap_seconds()));
+}
+
+// The point whose measured bytes exceed the compulsory ones by the most.
+void add_amplification(Report& report) {
+  const Point* worst = nullptr;
+  double ratio = kAmplificationWorthTelling;
+  for (const Point& point : report.points()) {
+    const bool counted = point.has_dram_bytes() && point.has_model_bytes() &&
+                         point.model_bytes() > 0 &&
+                         point.bytes_source() != name_of(Provenance::kModelled);
+    if (!counted || point.dram_bytes() < ratio * point.model_bytes()) continue;
+    ratio = point.dram_bytes() / point.model_bytes();
+    worst = &point;
+  }
+  if (worst == nullptr) return;
+  add(report, "amplification",
+      fmt::format("{} {} at batch {}, length {} moves {:.2f} times its compulsory bytes.",
+                  worst->operator_(), worst->phase(), worst->batch(), worst->length(), ratio));
+}
+
+}  // namespace
+
+void add_findings(Report& report) {
+  add_largest(report);
+  add_idle(report);
+  add_overlap(report);
+  add_amplification(report);
+}
+
+}  // namespace rooftop

@@ -1,0 +1,53 @@
+#include "profiler/roofline/launch_figures.h"
+
+#include "profiler/model/cost.h"
+
+namespace rooftop {
+namespace {
+
+Figure modelled(double value) { return {.value = value, .source = Provenance::kModelled}; }
+
+Figure plus(const Figure& a, const Figure& b) {
+  if (!a.present() || !b.present()) return {};
+  return {.value = a.value + b.value, .source = weakest(a.source, b.source)};
+}
+
+void add_model(LaunchFigures& figures, const Launch& launch, const Meta& meta,
+               const StepTable& steps) {
+  if (launch.copied) {
+    figures.model_read_bytes = modelled(launch.copied->read_bytes);
+    figures.model_written_bytes = modelled(launch.copied->written_bytes);
+    return;
+  }
+  const Classification& c = launch.classification;
+  if (!c.step) return;
+  const auto cost =
+      operator_cost(c.op, c.layer, meta.model, steps.steps()[*c.step].shape, meta.causal_skip);
+  if (!cost) return;
+  figures.model_flops = modelled(cost->flops);
+  if (const auto moved = traffic(*cost, element_bytes(meta))) {
+    figures.model_read_bytes = modelled(moved->read_bytes);
+    figures.model_written_bytes = modelled(moved->written_bytes);
+  }
+}
+
+}  // namespace
+
+Figure LaunchFigures::model_bytes() const { return plus(model_read_bytes, model_written_bytes); }
+Figure LaunchFigures::dram_bytes() const { return plus(dram_read_bytes, dram_written_bytes); }
+
+LaunchFigures figures_of(const Launch& launch, const Meta& meta, const StepTable& steps) {
+  LaunchFigures figures;
+  add_model(figures, launch, meta, steps);
+  figures.hardware_flops = launch.counters.flops();
+  figures.l2_bytes = launch.counters.get(CounterFigure::kL2);
+  // Half a measurement is not one: both directions were counted, or the model stands for both.
+  const bool counted = launch.counters.dram_bytes().present();
+  figures.dram_read_bytes =
+      counted ? launch.counters.get(CounterFigure::kDramRead) : figures.model_read_bytes;
+  figures.dram_written_bytes =
+      counted ? launch.counters.get(CounterFigure::kDramWritten) : figures.model_written_bytes;
+  return figures;
+}
+
+}  // namespace rooftop
