@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inference/model.h"
@@ -19,11 +20,15 @@ enum class DType : std::uint8_t {
 };  // of weights, activations and KV cache alike; sums are fp32
 enum class Attention : std::uint8_t { kUnfused, kFlash };
 
+std::int64_t bytes_of(DType dtype);             // per element
+std::string_view name_of(DType dtype);          // "f32", "bf16", "f16"
+std::string_view name_of(Attention attention);  // "unfused", "flash"
+
 // One sequence's part of a step.
 struct SequenceRows {
   std::int32_t slot = 0;       // which sequence of the KV cache, 0 <= slot < max_batch
   std::int32_t first_row = 0;  // of its new tokens within the step's rows
-  std::int32_t rows = 0;       // s_q: new tokens (prompt tokens, or 1 + candidates in decode)
+  std::int32_t rows = 0;       // s_q: new tokens (prompt tokens, or the candidates in decode)
   std::int32_t length = 0;     // L: keys seen by its last row, the new tokens included
 };
 
@@ -86,10 +91,25 @@ class Backend {
 
   // The last step's logits, [logit rows][V], valid until the next begin().
   virtual std::span<const float> logits() = 0;
+
+  // Fills positions [begin, end) of a slot, in every layer of the KV cache, with Gaussian values of
+  // unit scale: what a decode cell of a sweep reads, without paying for a prefill. False where the
+  // backend cannot: the loop then runs a prefill.
+  virtual bool fill_cache(std::int32_t slot, std::int32_t begin, std::int32_t end) {
+    static_cast<void>(slot);
+    static_cast<void>(begin);
+    static_cast<void>(end);
+    return false;
+  }
 };
 
-// Bytes that a backend of these options allocates: weights, KV cache, activations. For "does this
-// cell fit?".
+// Throws InputError where no backend could run these options on this model: a sentence with the
+// numbers.
+void check_options(const Config& config, const BackendOptions& options);
+
+// Bytes that a backend of these options allocates: weights, KV cache, activations (and, unfused,
+// the scores of the largest step). For "does this cell fit?". Small workspaces (megabytes) are left
+// out.
 struct MemoryNeed {
   std::uint64_t weights = 0;
   std::uint64_t kv_cache = 0;
