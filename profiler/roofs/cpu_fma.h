@@ -1,0 +1,26 @@
+// The arithmetic peak of one core: chains of multiply-adds that never leave the registers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "profiler/roofs/cpu_isa.h"
+
+namespace rooftop {
+
+// A loop of independent chains, each turn of which is x = x * scale + shift, or, for dot products
+// of bf16 pairs, x = x + scale * 1 + scale * 1. A multiply and its add count as 2 FLOP.
+struct FmaLoop {
+  // Runs the turns from x = 0 and returns the sum of all x of all lanes: with scale = shift = 1 it
+  // is the number of multiply-adds that were done, which is how the tests check flops_per_turn.
+  double (*run)(std::int64_t turns, float scale, float shift) = nullptr;
+  double flops_per_turn = 0;
+  std::string_view name;  // "AVX-512 FMA"
+};
+
+// The best loop for a type that this instruction set has; bf16 needs instructions of its own.
+FmaLoop f32_loop(VectorIsa isa);
+std::optional<FmaLoop> bf16_loop(VectorIsa isa);
+
+}  // namespace rooftop

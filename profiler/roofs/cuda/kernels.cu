@@ -1,0 +1,119 @@
+#include "profiler/roofs/cuda/check.h"
+#include "profiler/roofs/cuda/kernels.h"
+
+namespace rooftop::cuda {
+namespace {
+
+// Loads in flight of one thread: with 16 bytes each, enough for the latency of HBM at full speed.
+constexpr int kUnroll = 4;
+
+__device__ std::uint64_t first_element() {
+  return blockIdx.x * static_cast<std::uint64_t>(blockDim.x) + threadIdx.x;
+}
+__device__ std::uint64_t grid_threads() {
+  return gridDim.x * static_cast<std::uint64_t>(blockDim.x);
+}
+
+// Mixes all bits of its argument (the finaliser of MurmurHash3).
+__device__ std::uint32_t mixed(std::uint32_t x) {
+  x = (x ^ (x >> 16)) * 0x85EBCA6Bu;
+  x = (x ^ (x >> 13)) * 0xC2B2AE35u;
+  return x ^ (x >> 16);
+}
+
+__device__ uint4 random_element(std::uint64_t i, std::uint32_t seed) {
+  const auto x = static_cast<std::uint32_t>(i) * 4 + seed;
+  return make_uint4(mixed(x), mixed(x + 1), mixed(x + 2), mixed(x + 3));
+}
+
+__global__ void fill_kernel(uint4* to, std::uint64_t elements, std::uint32_t seed) {
+  for (std::uint64_t i = first_element(); i < elements; i += grid_threads()) {
+    to[i] = random_element(i, seed);
+  }
+}
+
+// Reads through L2 only: __ldcg does not keep lines in L1.
+__global__ void read_kernel(const uint4* from, uint4* to, std::uint64_t elements,
+                            std::uint32_t turns) {
+  uint4 sum = make_uint4(0, 0, 0, 0);
+  const std::uint64_t stride = grid_threads();
+  for (std::uint32_t turn = 0; turn < turns; ++turn) {
+    const std::uint64_t rotation = rotation_of(turn, elements);
+    std::uint64_t i = first_element();
+    for (; i + (kUnroll - 1) * stride < elements; i += kUnroll * stride) {
+      uint4 x[kUnroll];
+#pragma unroll
+      for (int k = 0; k < kUnroll; ++k) {
+        x[k] = __ldcg(from + rotated(i + k * stride, rotation, elements));
+      }
+#pragma unroll
+      for (int k = 0; k < kUnroll; ++k) {
+        sum.x += x[k].x;
+        sum.y ^= x[k].y;
+        sum.z += x[k].z;
+        sum.w ^= x[k].w;
+      }
+    }
+    for (; i < elements; i += stride) {
+      const uint4 x = __ldcg(from + rotated(i, rotation, elements));
+      sum.x += x.x;
+      sum.y ^= x.y;
+      sum.z += x.z;
+      sum.w ^= x.w;
+    }
+  }
+  // Random data meet this about once in 2^128 threads.
+  if ((sum.x & sum.y & sum.z & sum.w) == 0xFFFFFFFFu) to[0] = sum;
+}
+
+__global__ void write_kernel(uint4* to, std::uint64_t elements, std::uint32_t turns) {
+  // Random bits that differ from thread to thread and from turn to turn, at the price of an add.
+  uint4 x = random_element(first_element(), 7);
+  const std::uint64_t stride = grid_threads();
+  for (std::uint32_t turn = 0; turn < turns; ++turn) {
+    const std::uint64_t rotation = rotation_of(turn, elements);
+    x.x += 0x9E3779B9u;
+    for (std::uint64_t i = first_element(); i < elements; i += stride) {
+      __stcg(to + rotated(i, rotation, elements), x);
+    }
+  }
+}
+
+__global__ void copy_kernel(const uint4* from, uint4* to, std::uint64_t elements) {
+  const std::uint64_t stride = grid_threads();
+  std::uint64_t i = first_element();
+  for (; i + (kUnroll - 1) * stride < elements; i += kUnroll * stride) {
+    uint4 x[kUnroll];
+#pragma unroll
+    for (int k = 0; k < kUnroll; ++k) x[k] = __ldcg(from + i + k * stride);
+#pragma unroll
+    for (int k = 0; k < kUnroll; ++k) __stcg(to + i + k * stride, x[k]);
+  }
+  for (; i < elements; i += stride) __stcg(to + i, __ldcg(from + i));
+}
+
+}  // namespace
+
+void launch_fill(uint4* to, std::uint64_t elements, std::uint32_t seed, cudaStream_t stream) {
+  fill_kernel<<<1024, kBlockThreads, 0, stream>>>(to, elements, seed);
+  check(cudaGetLastError(), "start a kernel that fills memory");
+}
+
+void launch_pass(const BandwidthTest& test, const Buffers& buffers, unsigned blocks,
+                 cudaStream_t stream) {
+  switch (test.access) {
+    case Access::kRead:
+      read_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.from, buffers.to, test.elements,
+                                                        test.turns);
+      break;
+    case Access::kWrite:
+      write_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.to, test.elements, test.turns);
+      break;
+    case Access::kCopy:
+      copy_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.from, buffers.to, test.elements);
+      break;
+  }
+  check(cudaGetLastError(), "start a bandwidth kernel");
+}
+
+}  // namespace rooftop::cuda

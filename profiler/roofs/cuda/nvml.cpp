@@ -1,0 +1,60 @@
+#include "profiler/roofs/cuda/nvml.h"
+
+#include <dlfcn.h>
+
+namespace rooftop::cuda {
+namespace {
+
+// From NVIDIA's nvml.h, which toolkits do not always have: these four never changed.
+using NvmlDevice = struct nvmlDevice_st*;
+constexpr int kSuccess = 0;
+constexpr int kClockSm = 1;
+constexpr int kClockMemory = 2;
+constexpr unsigned kVersionBytes = 80;  // NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
+
+template <class Function>
+Function symbol(void* library, const char* name) {
+  return library == nullptr ? nullptr : reinterpret_cast<Function>(dlsym(library, name));
+}
+
+}  // namespace
+
+Nvml::Nvml() : library_(dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)) {
+  const auto init = symbol<int (*)()>(library_, "nvmlInit_v2");
+  ready_ = init != nullptr && init() == kSuccess;
+}
+
+Nvml::~Nvml() {
+  if (const auto shutdown = symbol<int (*)()>(library_, "nvmlShutdown"); ready_ && shutdown) {
+    shutdown();
+  }
+  if (library_ != nullptr) dlclose(library_);
+}
+
+Nvml::Clocks Nvml::clocks(const std::string& pci_bus_id) const {
+  if (!ready_) return {};
+  const auto by_address =
+      symbol<int (*)(const char*, NvmlDevice*)>(library_, "nvmlDeviceGetHandleByPciBusId_v2");
+  const auto clock_of =
+      symbol<int (*)(NvmlDevice, int, unsigned*)>(library_, "nvmlDeviceGetClockInfo");
+  NvmlDevice device = nullptr;
+  if (by_address == nullptr || clock_of == nullptr ||
+      by_address(pci_bus_id.c_str(), &device) != kSuccess) {
+    return {};
+  }
+  const auto read = [&](int domain) {
+    unsigned megahertz = 0;
+    return clock_of(device, domain, &megahertz) == kSuccess ? megahertz * 1e6 : 0.0;
+  };
+  return {read(kClockSm), read(kClockMemory)};
+}
+
+std::string Nvml::driver_version() const {
+  const auto version = symbol<int (*)(char*, unsigned)>(library_, "nvmlSystemGetDriverVersion");
+  char text[kVersionBytes] = {};
+  if (!ready_ || version == nullptr || version(text, kVersionBytes) != kSuccess) return {};
+  text[kVersionBytes - 1] = '\0';
+  return text;
+}
+
+}  // namespace rooftop::cuda
