@@ -60,7 +60,7 @@ std::optional<FrameStream::Item> FrameStream::next() {
       skip_damage(damage.what());
     }
   }
-  if (recovery_.frames == 0 && recovery_.salvaged_frames > 0) {
+  if (recovery_.frames == 0 && (recovery_.salvaged_frames > 0 || !ours_)) {
     throw InputError("'" + source_.name() +
                      "' is not a Rooftop trace: no whole frame was found in it.");
   }
@@ -139,14 +139,14 @@ void FrameStream::check_beginning() {
   } catch (const Damage&) {
     extent.reset();
   }
-  const bool ours = extent && head.size() >= extent->prefix + kMagicBytes &&
-                    std::memcmp(head.data() + extent->prefix, kMagicField.data(), kMagicBytes) == 0;
-  if (!ours && !options_.salvage) {
+  ours_ = extent && head.size() >= extent->prefix + kMagicBytes &&
+          std::memcmp(head.data() + extent->prefix, kMagicField.data(), kMagicBytes) == 0;
+  if (!ours_ && !options_.salvage) {
     throw InputError("'" + source_.name() +
                      "' is not a Rooftop trace; give a file that 'rooftop run -o NAME.rtrace' or "
                      "another Rooftop command wrote.");
   }
-  if (!ours) return;
+  if (!ours_) return;
   // Of a newer major version nothing but this much need be as we know it.
   const auto window = source_.peek(extent->total());
   if (window.size() < extent->total()) return;

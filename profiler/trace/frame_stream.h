@@ -56,6 +56,7 @@ class FrameStream {
   std::size_t current_ = 0;      // bytes of the frame given out last, not consumed yet
   std::uint64_t search_budget_;  // bytes that may still be hashed in search of good frames
   bool begun_ = false;
+  bool ours_ = false;     // the file begins as a trace does
   bool skipped_ = false;  // behind damage; the next sequence number tells how many frames it was
 };
 

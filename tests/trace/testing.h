@@ -1,6 +1,7 @@
 // What the trace tests share: temporary folders, random records, a visitor that keeps everything.
 #pragma once
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
