@@ -30,6 +30,15 @@ struct Rate {
 
 Rate larger(Rate a, Rate b) { return a.per_second >= b.per_second ? std::move(a) : std::move(b); }
 
+std::string threads_text(int threads) {
+  return fmt::format("{} thread{}", threads, threads == 1 ? "" : "s");
+}
+
+std::string_view loads_text(VectorIsa isa) {
+  if (isa >= VectorIsa::kAvx512) return "512-bit loads";
+  return isa == VectorIsa::kAvx2Fma ? "256-bit loads" : "plain loads";
+}
+
 std::string size_text(std::uint64_t bytes) {
   return bytes >= (1U << 20) ? fmt::format("{} MiB", bytes >> 20)
                              : fmt::format("{} KiB", bytes >> 10);
@@ -55,11 +64,11 @@ class CpuRoofs {
   }
 
  private:
-  // Shares of the time; what allocation and first touch take comes on top.
-  static constexpr double kShareOfBandwidth = 0.1;  // each of five passes over DRAM
-  static constexpr double kShareOfCache = 0.05;
-  static constexpr double kShareOfLoop = 0.05;
-  static constexpr double kShareOfProduct = 0.15;
+  // Shares of the time. A fifth is left for what is not measured: first touch, warm-up, data.
+  static constexpr double kShareOfBandwidth = 0.08;  // each of five kernels over DRAM
+  static constexpr double kShareOfCache = 0.04;
+  static constexpr double kShareOfLoop = 0.04;
+  static constexpr double kShareOfProduct = 0.12;
 
   void announce(std::string_view what, double share) {
     if (options_.progress) options_.progress(what, std::min(done_, 1.0));
@@ -88,7 +97,7 @@ class CpuRoofs {
     const Buffer from(length);
     const Buffer to(length);
     const auto bytes = static_cast<double>(length);
-    const std::string where = fmt::format("{}, {} threads", size_text(length), team_.count());
+    const std::string where = fmt::format("{}, {}", size_text(length), threads_text(team_.count()));
     announce("DRAM write", 2 * kShareOfBandwidth);
     const auto written = [&](Stores stores) {
       return over_parts(bytes, length, kShareOfBandwidth, [&](Part part) {
@@ -112,7 +121,7 @@ class CpuRoofs {
     };
     const Rate copy = larger({copied(Stores::kRegular), "regular stores, " + where},
                              {copied(Stores::kNonTemporal), "non-temporal stores, " + where});
-    add("dram_read", "", {read, fmt::format("{} loads, {}", name_of(isa_), where)});
+    add("dram_read", "", {read, fmt::format("{}, {}", loads_text(isa_), where)});
     add("dram_write", "", write);
     add("dram_copy", "", copy);
   }
@@ -140,14 +149,15 @@ class CpuRoofs {
       });
     });
     add(kind, "",
-        {rate, fmt::format("{} loads, {} each of {} threads", name_of(isa_), size_text(set_bytes),
-                           threads)});
+        {rate, fmt::format("{}, {} each of {}", loads_text(isa_), size_text(set_bytes),
+                           threads_text(team_.count()))});
   }
 
   double loop_rate(const FmaLoop& loop) {
+    static constexpr float kStarts[kFmaChains] = {};
     std::atomic<double> sum = 0;
     const auto turn_all = [&](std::int64_t turns) {
-      team_.run([&](int) { sum = loop.run(turns, 0.5F, 1.0F); });
+      team_.run([&](int) { sum = loop.run(turns, 0.5F, 1.0F, kStarts); });
     };
     // As many turns as take about 10 ms, so that starting the team does not count.
     std::int64_t turns = 1 << 10;
@@ -176,8 +186,9 @@ class CpuRoofs {
         return std::nullopt;  // oneDNN has no kernel for this type here
       }
       const double rate = best_rate(gemm->flops(), seconds / 4, [&] { gemm->run(); });
-      best = larger(best, {rate, fmt::format("oneDNN {}, product of size {}, {} threads",
-                                             gemm->implementation(), size, team_.count())});
+      best = larger(best,
+                    {rate, fmt::format("oneDNN {}, product of size {}, {}", gemm->implementation(),
+                                       size, threads_text(team_.count()))});
       seconds -= std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       const double next_flops = 8 * gemm->flops();
       if (4 * next_flops / rate > seconds) break;
@@ -186,7 +197,8 @@ class CpuRoofs {
   }
 
   Rate loop_peak(const FmaLoop& loop) {
-    return {loop_rate(loop), fmt::format("{} in registers, {} threads", loop.name, team_.count())};
+    return {loop_rate(loop),
+            fmt::format("{} in registers, {}", loop.name, threads_text(team_.count()))};
   }
 
   void compute() {

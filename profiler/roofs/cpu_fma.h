@@ -9,12 +9,19 @@
 
 namespace rooftop {
 
-// A loop of independent chains, each turn of which is x = x * scale + shift, or, for dot products
-// of bf16 pairs, x = x + scale * 1 + scale * 1. A multiply and its add count as 2 FLOP.
+// Independent chains of a loop: as many as hide the latency of two units (at most 6 cycles each),
+// and as fit the registers.
+inline constexpr int kFmaChains = 12;
+
+// A loop of which each turn is, for all chains, x = x * scale + shift, or, for dot products of bf16
+// pairs, x = x + scale * 1 + scale * 1. A multiply and its add count as 2 FLOP.
 struct FmaLoop {
-  // Runs the turns from x = 0 and returns the sum of all x of all lanes: with scale = shift = 1 it
-  // is the number of multiply-adds that were done, which is how the tests check flops_per_turn.
-  double (*run)(std::int64_t turns, float scale, float shift) = nullptr;
+  // Runs the turns from x = starts[chain] in all lanes, and returns the sum of all x of all lanes.
+  // From 0 with scale = shift = 1 that is the number of multiply-adds that were done, which is how
+  // the tests check flops_per_turn. The starts come from the caller, because a compiler that saw
+  // equal chains would compute one of them.
+  double (*run)(std::int64_t turns, float scale, float shift,
+                const float* starts /* [kFmaChains] */) = nullptr;
   double flops_per_turn = 0;
   std::string_view name;  // "AVX-512 FMA"
 };

@@ -43,18 +43,4 @@ bool amx_bf16_granted() { return false; }
 
 #endif
 
-std::string_view name_of(VectorIsa isa) {
-  switch (isa) {
-    case VectorIsa::kAvx2Fma:
-      return "AVX2 FMA";
-    case VectorIsa::kAvx512:
-      return "AVX-512";
-    case VectorIsa::kAvx512Bf16:
-      return "AVX-512 BF16";
-    case VectorIsa::kPortable:
-      break;
-  }
-  return "portable code";
-}
-
 }  // namespace rooftop

@@ -2,8 +2,6 @@
 // kernels carry target attributes, nothing is built for the build machine.
 #pragma once
 
-#include <string_view>
-
 namespace rooftop {
 
 enum class VectorIsa {
@@ -19,8 +17,5 @@ VectorIsa best_vector_isa();
 // AMX with bf16 tiles: present, and granted by the kernel (asked for once; a process that touches a
 // tile without the grant dies with SIGILL). Only oneDNN's kernels use it.
 bool amx_bf16_granted();
-
-// "AVX-512 BF16"
-std::string_view name_of(VectorIsa isa);
 
 }  // namespace rooftop

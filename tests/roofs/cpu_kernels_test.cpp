@@ -82,21 +82,43 @@ TEST_P(CpuKernels, CopyEveryByteAndNoOther) {
   }
 }
 
-// With scale = shift = 1 the sum of all lanes is the number of multiply-adds that were done.
+constexpr float kZeros[kFmaChains] = {};
+
+std::vector<FmaLoop> loops_of(VectorIsa isa) {
+  std::vector<FmaLoop> loops = {f32_loop(isa)};
+  if (const auto bf16 = bf16_loop(isa)) loops.push_back(*bf16);
+  return loops;
+}
+
+// From 0 with scale = shift = 1 the sum of all lanes is the number of multiply-adds that were done.
 TEST_P(CpuKernels, CountEveryFlop) {
-  for (const std::int64_t turns : {0, 1, 2, 1000}) {
-    const FmaLoop f32 = f32_loop(GetParam());
-    EXPECT_EQ(2 * f32.run(turns, 1, 1), f32.flops_per_turn * static_cast<double>(turns))
-        << f32.name;
-    if (const auto bf16 = bf16_loop(GetParam())) {
-      EXPECT_EQ(2 * bf16->run(turns, 1, 1), bf16->flops_per_turn * static_cast<double>(turns))
-          << bf16->name;
+  for (const FmaLoop& loop : loops_of(GetParam())) {
+    for (const std::int64_t turns : {0, 1, 2, 1000}) {
+      EXPECT_EQ(2 * loop.run(turns, 1, 1, kZeros), loop.flops_per_turn * static_cast<double>(turns))
+          << loop.name;
     }
   }
 }
 
+// Every chain is there by itself: none may be left out as equal to another.
+TEST_P(CpuKernels, ChainsAreIndependent) {
+  for (const FmaLoop& loop : loops_of(GetParam())) {
+    const double one = loop.run(1, 1, 0, kZeros);
+    double lanes = 0;
+    for (int chain = 0; chain < kFmaChains; ++chain) {
+      float starts[kFmaChains] = {};
+      starts[chain] = 1;
+      const double more = loop.run(1, 1, 0, starts) - one;
+      EXPECT_GT(more, 0) << loop.name << ", chain " << chain;
+      lanes += more;
+    }
+    const double flops_per_lane = loop.name.find("dot") == std::string_view::npos ? 2 : 4;
+    EXPECT_EQ(lanes * flops_per_lane, loop.flops_per_turn) << loop.name;
+  }
+}
+
 TEST_P(CpuKernels, LoopsStayFinite) {
-  const double sum = f32_loop(GetParam()).run(100'000, 0.5F, 1.0F);
+  const double sum = f32_loop(GetParam()).run(100'000, 0.5F, 1.0F, kZeros);
   EXPECT_GT(sum, 0);
   EXPECT_LT(sum, 1e4);
 }
