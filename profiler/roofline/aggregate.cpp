@@ -63,18 +63,18 @@ class Devices {
       if (!slot.timeline) continue;
       slot.timeline->finish();
       DeviceTotals& group = groups_[*slot.group];
-      group.idle_seconds += slot.timeline->idle() * 1e-9;
-      group.overlap_seconds += slot.timeline->overlap() * 1e-9;
+      group.idle_ns += slot.timeline->idle();
+      group.overlap_ns += slot.timeline->overlap();
     }
     return std::move(groups_);
   }
 
-  [[nodiscard]] double owned_seconds(std::size_t owner) const {
+  [[nodiscard]] double owned_ns(std::size_t owner) const {
     double ns = 0;
     for (const Slot& slot : slots_) {
       if (slot.timeline) ns += slot.timeline->owned(owner);
     }
-    return ns * 1e-9;
+    return ns;
   }
 
  private:
@@ -128,8 +128,8 @@ class Aggregator {
       any_row.row = Operator::kUnclassified;
       // A step whose launches all came too late was never closed with any: it still was one.
       row.totals.steps = std::max<std::uint64_t>(1, steps_in_cell_[any_row]);
-      row.totals.step_spread = row.spread.sample_deviation(row.totals.steps);
-      row.totals.divided_seconds = devices_.owned_seconds(owner);
+      row.totals.step_spread_ns = row.spread.sample_deviation(row.totals.steps);
+      row.totals.divided_ns = devices_.owned_ns(owner);
       totals_.cells.push_back(row.totals);
     }
     std::sort(totals_.cells.begin(), totals_.cells.end(),
@@ -143,7 +143,7 @@ class Aggregator {
   };
   // A step of which launches may still come.
   struct OpenStep {
-    std::map<std::size_t, double> seconds;  // by row
+    std::map<std::size_t, double> time_ns;  // by row
     std::vector<CellKey> cells;             // with row unclassified, one for each device
   };
 
@@ -159,26 +159,26 @@ class Aggregator {
 
     CellTotals& row = rows_[owner].totals;
     const LaunchFigures figures = figures_of(launch, meta_, steps_);
-    const double seconds = (launch.record.end - launch.record.begin).seconds();
+    const auto ns = static_cast<double>((launch.record.end - launch.record.begin).ns);
     ++row.calls;
     ++totals_.launches;
-    row.seconds += seconds;
+    row.time_ns += ns;
     row.model_flops.add(figures.model_flops);
     row.hardware_flops.add(figures.hardware_flops);
     row.model_bytes.add(figures.model_bytes());
     row.dram_bytes.add(figures.dram_bytes());
     row.l2_bytes.add(figures.l2_bytes);
-    count_in_step(step, owner, key, seconds);
+    count_in_step(step, owner, key, ns);
     return owner;
   }
 
   // Launches come in order of begin, so that few steps are open at a time. What comes for a step
   // that was closed is in the sums, and only missing from the spread.
-  void count_in_step(std::uint32_t step, std::size_t owner, CellKey key, double seconds) {
+  void count_in_step(std::uint32_t step, std::size_t owner, CellKey key, double ns) {
     constexpr std::size_t kMostOpenSteps = 256;
     if (closed_[step]) return;
     OpenStep& open = open_[step];
-    open.seconds[owner] += seconds;
+    open.time_ns[owner] += ns;
     key.row = Operator::kUnclassified;
     if (std::find(open.cells.begin(), open.cells.end(), key) == open.cells.end()) {
       open.cells.push_back(key);
@@ -188,7 +188,7 @@ class Aggregator {
 
   void close_first() {
     const auto first = open_.begin();
-    for (const auto& [owner, seconds] : first->second.seconds) rows_[owner].spread.add(seconds);
+    for (const auto& [owner, ns] : first->second.time_ns) rows_[owner].spread.add(ns);
     for (const CellKey& cell : first->second.cells) ++steps_in_cell_[cell];
     closed_[first->first] = true;
     open_.erase(first);

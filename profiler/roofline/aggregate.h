@@ -41,10 +41,11 @@ struct CellKey {
 struct CellTotals {
   CellKey key;
   std::uint64_t calls = 0;
-  std::uint64_t steps = 0;     // of this cell on this device, whether or not this row ran in each
-  double seconds = 0;          // the launches' own durations
-  double step_spread = 0;      // seconds a step: sample standard deviation
-  double divided_seconds = 0;  // where launches overlap, their equal parts
+  std::uint64_t steps = 0;  // of this cell on this device, whether or not this row ran in each
+  // Nanoseconds: sums of integers, and so exact.
+  double time_ns = 0;         // the launches' own durations
+  double step_spread_ns = 0;  // a step's time: sample standard deviation
+  double divided_ns = 0;      // where launches overlap, their equal parts
   FigureSum model_flops;
   FigureSum hardware_flops;
   FigureSum model_bytes;
@@ -58,8 +59,8 @@ struct DeviceTotals {
   std::string id;                    // of the device table; else the device's own name
   std::uint32_t index = 0;           // of the first such device in Meta::devices
   const DeviceSpec* spec = nullptr;  // null where the table does not know it
-  double idle_seconds = 0;
-  double overlap_seconds = 0;
+  double idle_ns = 0;
+  double overlap_ns = 0;
 };
 
 struct TraceTotals {

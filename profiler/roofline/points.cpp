@@ -8,6 +8,9 @@
 namespace rooftop {
 namespace {
 
+// Divided by, not multiplied with its inverse: 500 ns are then the double nearest to 5e-07 s.
+constexpr double kNsPerSecond = 1e9;
+
 // Where a row stands in points.csv and in the table: the six series in the charts' order, then the
 // named rows in the order of a step, unclassified last.
 struct RowOrder {
@@ -56,8 +59,8 @@ void set_rates(Message& message, const Figure& flops, const Figure& bytes, doubl
 struct RowSum {
   Operator op = Operator::kUnclassified;
   Phase phase = Phase::kUnknown;
-  double seconds = 0;
-  double divided_seconds = 0;
+  double time_ns = 0;
+  double divided_ns = 0;
   std::uint64_t calls = 0;
   FigureSum flops;
   FigureSum bytes;
@@ -81,30 +84,31 @@ struct RowSum {
     } else {
       under_roofs = false;
     }
-    seconds += cell.seconds;
-    divided_seconds += cell.divided_seconds;
+    time_ns += cell.time_ns;
+    divided_ns += cell.divided_ns;
     calls += cell.calls;
     flops.add(cell_flops);
     bytes.add(cell_bytes);
   }
 };
 
-RowTotal make_row(const std::string& name, const RowSum& sum, double all_seconds) {
+RowTotal make_row(const std::string& name, const RowSum& sum, double all_ns) {
   RowTotal row;
   row.set_name(name);
   row.set_series(std::string(series_name(sum.op, sum.phase)));
   row.set_operator_(std::string(name_of(sum.op)));
   if (sum.op != Operator::kUnclassified) row.set_phase(std::string(name_of(sum.phase)));
-  row.set_time_s(sum.seconds);
-  row.set_share(sum.divided_seconds / all_seconds);
+  const double seconds = sum.time_ns / kNsPerSecond;
+  row.set_time_s(seconds);
+  row.set_share(sum.divided_ns / all_ns);
   row.set_calls(sum.calls);
   const Figure flops = sum.flops.get();
   const Figure bytes = sum.bytes.get();
   if (flops.present()) row.set_flops(flops.value);
   if (bytes.present()) row.set_bytes(bytes.value);
-  set_rates(row, flops, bytes, sum.seconds);
-  if (sum.under_roofs && sum.seconds > 0) {
-    row.set_roof_fraction((sum.memory_floor + sum.compute_floor) / sum.seconds);
+  set_rates(row, flops, bytes, seconds);
+  if (sum.under_roofs && seconds > 0) {
+    row.set_roof_fraction((sum.memory_floor + sum.compute_floor) / seconds);
     row.set_bound(sum.memory_floor >= sum.compute_floor ? "memory" : "compute");
     if (sum.one_roof) row.set_roof(sum.roof);
   }
@@ -112,7 +116,7 @@ RowTotal make_row(const std::string& name, const RowSum& sum, double all_seconds
 }
 
 Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
-                 const std::string& variant, double all_seconds) {
+                 const std::string& variant, double all_ns) {
   const TraceTotals& trace = view.totals;
   const auto steps = static_cast<double>(cell.steps);
   const auto per_step = [&](const Figure& total) {
@@ -123,7 +127,7 @@ Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
   const Figure dram = per_step(cell.dram_bytes.get());
   const Figure compulsory = per_step(cell.model_bytes.get());
   const Figure l2 = per_step(cell.l2_bytes.get());
-  const double seconds = cell.seconds / steps;
+  const double seconds = cell.time_ns / steps / kNsPerSecond;
 
   Point point;
   point.set_run(view.run);
@@ -148,8 +152,8 @@ Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
   if (compulsory.present()) point.set_model_bytes(compulsory.value);
   if (l2.present()) point.set_l2_bytes(l2.value);
   point.set_time_s(seconds);
-  point.set_time_spread_s(cell.step_spread);
-  point.set_share(cell.divided_seconds / all_seconds);
+  point.set_time_spread_s(cell.step_spread_ns / kNsPerSecond);
+  point.set_share(cell.divided_ns / all_ns);
   set_rates(point, flops, dram, seconds);
   const auto& roofs = view.roofs[cell.key.device];
   if (roofs && flops.present() && dram.present() && seconds > 0) {
@@ -162,25 +166,25 @@ Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
 }
 
 struct DeviceTime {
-  double busy_seconds = 0;
-  double idle_seconds = 0;
-  double overlap_seconds = 0;
+  double busy_ns = 0;
+  double idle_ns = 0;
+  double overlap_ns = 0;
 };
 
 DeviceTime time_of(const std::vector<TraceView>& views) {
   DeviceTime time;
   for (const TraceView& view : views) {
-    for (const CellTotals& cell : view.totals.cells) time.busy_seconds += cell.divided_seconds;
+    for (const CellTotals& cell : view.totals.cells) time.busy_ns += cell.divided_ns;
     for (const DeviceTotals& device : view.totals.devices) {
-      time.idle_seconds += device.idle_seconds;
-      time.overlap_seconds += device.overlap_seconds;
+      time.idle_ns += device.idle_ns;
+      time.overlap_ns += device.overlap_ns;
     }
   }
   return time;
 }
 
 void add_points(Report& report, const std::vector<TraceView>& views, FlopsKind flops,
-                double all_seconds) {
+                double all_ns) {
   for (const TraceView& view : views) {
     std::vector<const CellTotals*> cells;
     for (const CellTotals& cell : view.totals.cells) cells.push_back(&cell);
@@ -192,7 +196,7 @@ void add_points(Report& report, const std::vector<TraceView>& views, FlopsKind f
     });
     const std::string variant = variant_of(view.totals);
     for (const CellTotals* cell : cells) {
-      *report.add_points() = make_point(view, *cell, flops, variant, all_seconds);
+      *report.add_points() = make_point(view, *cell, flops, variant, all_ns);
     }
   }
 }
@@ -209,11 +213,11 @@ std::string variant_of(const TraceTotals& totals) {
 
 void add_points_and_rows(Report& report, const std::vector<TraceView>& views, FlopsKind flops) {
   const DeviceTime time = time_of(views);
-  report.set_overlap_seconds(time.overlap_seconds);
-  const double all_seconds = time.busy_seconds + time.idle_seconds;
-  if (!(all_seconds > 0)) return;  // nothing ran: no points, and no time to divide
+  report.set_overlap_seconds(time.overlap_ns / kNsPerSecond);
+  const double all_ns = time.busy_ns + time.idle_ns;
+  if (!(all_ns > 0)) return;  // nothing ran: no points, and no time to divide
 
-  add_points(report, views, flops, all_seconds);
+  add_points(report, views, flops, all_ns);
   std::map<std::pair<RowOrder, std::string>, RowSum> sums;
   for (const TraceView& view : views) {
     for (const CellTotals& cell : view.totals.cells) {
@@ -225,15 +229,15 @@ void add_points_and_rows(Report& report, const std::vector<TraceView>& views, Fl
   }
   sums.try_emplace({order_of(Operator::kUnclassified, Phase::kUnknown), "unclassified"});
   for (const auto& [key, sum] : sums) {
-    *report.add_rows() = make_row(key.second, sum, all_seconds);
-    (*report.mutable_shares())[key.second] = sum.divided_seconds / all_seconds;
+    *report.add_rows() = make_row(key.second, sum, all_ns);
+    (*report.mutable_shares())[key.second] = sum.divided_ns / all_ns;
   }
   RowTotal& idle = *report.add_rows();
   idle.set_name("idle");
-  idle.set_time_s(time.idle_seconds);
-  idle.set_share(time.idle_seconds / all_seconds);
+  idle.set_time_s(time.idle_ns / kNsPerSecond);
+  idle.set_share(time.idle_ns / all_ns);
   idle.set_time_source(std::string(name_of(Provenance::kMeasured)));
-  (*report.mutable_shares())["idle"] = time.idle_seconds / all_seconds;
+  (*report.mutable_shares())["idle"] = time.idle_ns / all_ns;
 }
 
 }  // namespace rooftop
