@@ -11,6 +11,7 @@
 #include "tools/report/chart.h"
 #include "tools/report/page.h"
 #include "tools/report/rows.h"
+#include "tools/report/text.h"
 
 namespace rooftop {
 namespace {
@@ -196,10 +197,19 @@ void add_runs(Json& out, const Report& report) {
   out["skipped"] = std::move(skipped);
 }
 
+// Names without control and direction marks, which could make a page read otherwise than it is.
+void clean_strings(Json& json) {
+  if (json.is_string()) {
+    json = clean_text(json.get_ref<const std::string&>());
+  } else if (json.is_structured()) {
+    for (Json& child : json) clean_strings(child);
+  }
+}
+
 // ASCII JSON where <, > and & stand as \u escapes: no name can end the script element that holds
 // it.
 std::string for_script(const Json& json) {
-  const std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
+  const std::string text = json.dump(-1, ' ', true);
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
@@ -232,6 +242,7 @@ std::string page_data(const Report& report) {
   Json findings = Json::array();
   for (const Finding& finding : report.findings()) findings.push_back(finding.text());
   out["findings"] = std::move(findings);
+  clean_strings(out);
   return for_script(out);
 }
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "profiler/core/error.h"
 #include "profiler/core/operator.h"
@@ -21,7 +22,7 @@ namespace rooftop {
 namespace {
 
 constexpr std::chrono::seconds kTimeLimit{60};
-constexpr int kTitleColumns = 90;
+constexpr int kTitleColumns = 72;
 
 // gnuplot's point types.
 constexpr int kCross = 2;
@@ -86,19 +87,23 @@ void add_frame(Script& script, const Report& report, const ChartRange& range,
         "set terminal pngcairo noenhanced size 1920,1280 font 'DejaVu Sans,13' "
         "fontscale 2 linewidth 2 pointscale 2 background '#ffffff'\n");
   }
-  add(script, "set title {}\n", quoted(fit_text(clean_text(chart_title(report)), kTitleColumns)));
+  add(script, "set title {} font ',15'\n",
+      quoted(fit_text(clean_text(chart_title(report)), kTitleColumns)));
   add(script, "set xlabel 'Operational Intensity (FLOP/Byte)'\n");
   add(script, "set ylabel 'Performance (FLOP/s)'\n");
-  add(script, "set logscale xy\nset xrange [{:.6g}:{:.6g}]\nset yrange [{:.6g}:{:.6g}]\n",
-      range.x_min, range.x_max, range.y_min, range.y_max);
+  // A hair wider than the limits: rounding in logarithms must not lose the outermost ticks.
+  constexpr double kHair = 1e-6;
+  add(script, "set logscale xy\nset xrange [{:.9g}:{:.9g}]\nset yrange [{:.9g}:{:.9g}]\n",
+      range.x_min * (1 - kHair), range.x_max * (1 + kHair), range.y_min * (1 - kHair),
+      range.y_max * (1 + kHair));
   add_ticks(script, 'x', range.x_min, range.x_max);
   add_ticks(script, 'y', range.y_min, range.y_max);
   add(script,
       "set grid back xtics ytics lt 1 lc rgb '#e4e4e4' lw 0.6\n"
       "set border 3 lc rgb '#444444'\nset tics tc rgb '#222222'\n"
       "set bmargin 6\nset rmargin 3\n"
-      "set key bottom right opaque fc rgb '#ffffff' box lc rgb '#cccccc' "
-      "samplen 2.5 spacing 1.15 width 1 height 0.4 font ',11'\n");
+      "set key bottom right Left reverse opaque fc rgb '#ffffff' box lc rgb '#cccccc' "
+      "samplen 2.5 spacing 1.15 width -1 height 0.4 font ',11'\n");
 }
 
 // Points of the six series by series and mark, and the modelled twins of counted ones.
@@ -162,7 +167,7 @@ void add_roofs(Script& script, Plots& plots, const std::vector<RoofPair>& pairs,
                         const std::string& title) {
     add_block(script, name,
               fmt::format("{:.9g} {:.9g}\n{:.9g} {:.9g}\n", ends[0], ends[1], ends[2], ends[3]));
-    plots.push_back(fmt::format("${} with lines dt 2 lw 1.6 lc rgb '{}' title {}", name, colour,
+    plots.push_back(fmt::format("${} with lines dt (9,5) lw 1.6 lc rgb '{}' title {}", name, colour,
                                 quoted(fit_text(clean_text(title), 40))));
   };
   line("bandwidth", {range.x_min, roofs.at(range.x_min), ridge, peak}, kBandwidthColour,
@@ -187,15 +192,39 @@ std::string caption(const Report& report, const Blocks& blocks,
     if (condition) text.append(text.empty() ? "" : "   ").append(sentence);
   };
   say(uses(Mark::kMeasured), "● bytes and time measured");
-  say(uses(Mark::kCounters), "○ bytes from counters (joined, memoised or sampled)");
+  say(uses(Mark::kCounters), "○ bytes joined, memoised or sampled");
   say(uses(Mark::kModelled), "× bytes modelled");
   say(any(blocks.twins, [](const std::string& rows) { return !rows.empty(); }),
-      "small × the same with modelled bytes");
-  say(text.empty(), "no points: nothing of the six series was recorded with FLOPs, bytes and time");
+      "small ×: with modelled bytes");
+  say(text.empty(), "no points of the six series were recorded");
   say(report.flops_kind() == "hardware", "hardware FLOPs");
   say(pairs.empty(), "no roof is known for this device");
   if (!pairs.empty()) say(true, "roofs: " + pairs.front().compute->name());
   return text;
+}
+
+// gnuplot titles the picture "Gnuplot" and every part of it "gnuplot_plot_3", which browsers show
+// as tooltips; and it leaves a "]]>" of a name as it is, which XML text must not hold.
+std::string finished_svg(std::string_view svg, const std::string& title) {
+  static constexpr std::string_view kOpen = "<title>", kClose = "</title>", kEnd = "]]>";
+  std::string out;
+  out.reserve(svg.size());
+  bool titled = false;
+  while (!svg.empty()) {
+    const std::size_t at = std::min(svg.find(kOpen), svg.find(kEnd));
+    out += svg.substr(0, at);
+    if (at == std::string_view::npos) break;
+    svg.remove_prefix(at);
+    if (svg.substr(0, kEnd.size()) == kEnd) {
+      out += "]]&gt;";
+      svg.remove_prefix(kEnd.size());
+      continue;
+    }
+    if (!std::exchange(titled, true)) out.append(kOpen).append(escape_html(title)).append(kClose);
+    const std::size_t end = svg.find(kClose);
+    svg.remove_prefix(end == std::string_view::npos ? svg.size() : end + kClose.size());
+  }
+  return out;
 }
 
 }  // namespace
@@ -211,7 +240,7 @@ std::string roofline_script(const Report& report, PictureFormat format) {
   add_series(script, plots, blocks);
   add_roofs(script, plots, pairs, range);
   add(script, "set label 1 {} at screen 0.985, screen 0.03 right font ',10' tc rgb '#666666'\n",
-      quoted(fit_text(caption(report, blocks, pairs), 140)));
+      quoted(fit_text(caption(report, blocks, pairs), 116)));
   add(script, "plot {}\n", fmt::join(plots, ", \\\n     "));
   return fmt::to_string(script);
 }
@@ -236,7 +265,8 @@ std::string render_roofline(const Report& report, PictureFormat format) {
                      "): gnuplot 5.4 or newer with the svg and pngcairo terminals is needed "
                      "(Debian: gnuplot-nox).");
   }
-  return result.output;
+  if (format == PictureFormat::kPng) return result.output;
+  return finished_svg(result.output, clean_text(chart_title(report)));
 }
 
 void draw_roofline(const Report& report, const std::string& path_without_extension,

@@ -52,15 +52,14 @@ std::string sources_of(const RowTotal& row) {
          named(row.bytes_source());
 }
 
-std::optional<std::string> common_sources(const Report& report) {
-  std::optional<std::string> common;
+std::vector<std::string> distinct_sources(const Report& report) {
+  std::vector<std::string> distinct;
   for (const RowTotal& row : report.rows()) {
     const std::string sources = sources_of(row);
-    if (sources.empty()) continue;
-    if (common && *common != sources) return std::nullopt;
-    common = sources;
+    const bool is_new = std::find(distinct.begin(), distinct.end(), sources) == distinct.end();
+    if (is_new && !sources.empty()) distinct.push_back(sources);
   }
-  return common;
+  return distinct;
 }
 
 }  // namespace rooftop

@@ -32,7 +32,8 @@ Totals totals_of(const Report& report);
 // a row without FLOPs and bytes.
 std::string sources_of(const RowTotal& row);
 
-// The sources that all rows share, or nothing where they differ (or no row has any).
-std::optional<std::string> common_sources(const Report& report);
+// The different texts that sources_of gives for the rows, in the rows' order. Where there is only
+// one, it can be said once for all of them.
+std::vector<std::string> distinct_sources(const Report& report);
 
 }  // namespace rooftop

@@ -113,7 +113,7 @@ std::vector<Column> columns_of(const Report& report, const Style& style, bool un
     columns.push_back(std::move(*column));
   }
   // Sources that all rows share are said once, below the table.
-  if (!common_sources(report)) columns.push_back(std::move(sources));
+  if (distinct_sources(report).size() > 1) columns.push_back(std::move(sources));
   add_total(report, style, unicode, columns);
   return style.full_units ? columns : without_spaces(std::move(columns));
 }

@@ -34,6 +34,9 @@ int Grid::width() const {
 }
 
 void Grid::squeeze(int width, bool unicode) {
+  // Long names give way before columns do.
+  constexpr int kNameColumns = 20;
+  for (std::string& cell : columns_.front().cells) cell = fit_text(cell, kNameColumns, unicode);
   while (columns_.size() > 2 && this->width() > width) {
     columns_.erase(std::min_element(
         columns_.begin() + 1, columns_.end(),

@@ -38,7 +38,8 @@ class Grid {
   Grid(std::vector<Column> columns, int gap) : columns_(std::move(columns)), gap_(gap) {}
 
   [[nodiscard]] int width() const;
-  // Leaves out columns, least important first, then shortens the first one, until `width` is kept.
+  // Shortens the first column's cells, then leaves out columns, least important first, until
+  // `width` is kept.
   void squeeze(int width, bool unicode);
 
   [[nodiscard]] std::string head() const;

@@ -119,12 +119,15 @@ void add_roofs(std::vector<std::string>& out, const Report& report, const TableO
 void add_sources(std::vector<std::string>& out, const Report& report, const TableOptions& options) {
   const std::string dot = options.unicode ? " · " : ", ";
   std::string text;
-  if (const auto common = common_sources(report)) {
-    const std::size_t first = common->find(' ');
-    const std::size_t second = common->find(' ', first + 1);
-    text = "time " + common->substr(0, first) + dot + "FLOPs " +
-           common->substr(first + 1, second - first - 1) + dot + "bytes " +
-           common->substr(second + 1);
+  const std::vector<std::string> distinct = distinct_sources(report);
+  if (distinct.empty()) return;
+  if (distinct.size() == 1) {
+    const std::string& common = distinct.front();
+    const std::size_t first = common.find(' ');
+    const std::size_t second = common.find(' ', first + 1);
+    text = "time " + common.substr(0, first) + dot + "FLOPs " +
+           common.substr(first + 1, second - first - 1) + dot + "bytes " +
+           common.substr(second + 1);
   } else {
     text =
         "src = time, FLOPs, bytes: M measured, J joined, E memoised, S sampled, C closed form "
@@ -143,7 +146,8 @@ void add_trust(std::vector<std::string>& out, const Report& report, const TableO
     dropped += static_cast<double>(run.dropped_records());
     truncated += run.truncated() ? 1 : 0;
   }
-  std::string text = human_percent(overhead) + " of the profiled time";
+  std::string text = "not calibrated";
+  if (overhead > 0) text = human_percent(overhead) + " of the profiled time";
   if (scope_ns > 0) text += " (" + human_time(scope_ns * 1e-9, options.unicode) + " a scope)";
   add_labelled(out, "Overhead", text, options);
   if (report.overlap_seconds() > 0) {

@@ -368,7 +368,7 @@ Report sample_hostile() {
     p.set_dtype(attack());
   }
   for (RowTotal& row : *report.mutable_rows()) {
-    if (row.series().empty()) row.set_name(row.name() + " " + attack());
+    if (!row.operator_().empty() && row.series().empty()) row.set_name(row.name() + " " + attack());
     row.set_bound(attack());
   }
   for (Roof& roof : *report.mutable_roofs()) {

@@ -97,7 +97,7 @@ function gridLines(range) {
   };
   add("xAxis", range.x_min, range.x_max);
   add("yAxis", range.y_min, range.y_max);
-  return { silent: true, symbol: "none", animation: false, label: { show: false }, data: lines,
+  return { silent: true, z: 1, symbol: "none", animation: false, label: { show: false }, data: lines,
     lineStyle: { color: themeColour("line"), type: "solid", width: 1 } };
 }
 

@@ -19,7 +19,8 @@ function modelText(run) {
   const layers = run.layers === run.layers_run || !run.layers
     ? plural(run.layers_run, "layer") : `${run.layers_run} of ${run.layers} layers`;
   const weights = { file: "weights from a file", random: "random weights" }[run.weights] ?? run.weights;
-  return `${run.model} (${[weights, run.layers_run ? layers : ""].filter(Boolean).join(", ")})`;
+  const details = [weights, run.layers_run ? layers : ""].filter(Boolean).join(", ");
+  return run.model + (details && ` (${details})`);
 }
 
 function fillFacts() {
@@ -36,7 +37,7 @@ function fillFacts() {
   fact("type, attention", unique(runs.map((r) => [r.dtype, r.attention].filter(Boolean).join(", "))).join("; "));
   fact("steps", `${humanCount(steps)}${warmup ? ` (+ ${humanCount(warmup)} warm-up, left out)` : ""}`);
   fact("time", humanTime(sum(runs.map((r) => r.wall_seconds))));
-  fact("overhead", `${humanPercent(overhead)} of the profiled time`);
+  if (overhead > 0) fact("overhead", `${humanPercent(overhead)} of the profiled time`);
   fact("drops", drops ? `${plural(drops, "record")} lost` : "none", drops > 0);
   if (data.overlap_seconds > 0) fact("overlap", `${humanTime(data.overlap_seconds)} with several kernels at once`);
   if (runs.some((r) => r.truncated)) fact("trace", "truncated", true);
@@ -62,7 +63,7 @@ function fillChartControls(chart) {
   if (said.length === 0) said.push("No points: nothing of the six series was recorded with FLOPs, bytes and time.");
   if (data.roof_pairs.length === 0) said.push("No roof is known for this device.");
   if (data.flops_kind === "hardware") said.push("Hardware FLOPs, tile padding included.");
-  byId("chart-caption").textContent = said.join("   ");
+  byId("chart-caption").textContent = said.join(" · ");
 }
 
 const rowColour = (row, index) =>
@@ -75,8 +76,9 @@ function fillShares() {
     if (!(row.share > 0)) return;
     const text = `${row.name} ${humanPercent(row.share)}`;
     const kind = row.name === "unclassified" ? "unclassified" : "";
-    const part = element("span", { title: text, class: kind }, row.series >= 0 && row.share > 0.08 ? text : "");
+    const part = element("span", { title: text, class: kind }, row.series >= 0 && row.share > 0.13 ? text : "");
     part.style.width = `${row.share * 100}%`;
+    if (row.share < 0.005) part.style.borderRight = "0";
     if (!kind) part.style.background = rowColour(row, index);
     bar.append(part);
     byId("share-key").append(element("li", {},
@@ -95,7 +97,7 @@ const rowColumns = [
   { head: "FLOP/s", key: "flops_per_s", text: (r) => (r.flops_per_s === null ? "" : humanNumber(r.flops_per_s, "FLOP/s")) },
   { head: "of roof", key: "roof_fraction", text: (r) => (r.roof_fraction === null ? "" : humanPercent(r.roof_fraction)) },
   { head: "bound", key: "bound", text: (r) => r.bound, left: true },
-  { head: "sources: time, FLOPs, bytes", key: "sources", text: (r) => r.sources.toLowerCase(), left: true },
+  { head: "sources of time, FLOPs, bytes", key: "sources", text: (r) => r.sources.toLowerCase(), left: true },
 ];
 
 function rowLine(row, index) {
@@ -149,7 +151,7 @@ function fillRows() {
   byId("rows").append(
     element("thead", {}, element("tr", {}, ...heads)), body,
     element("tfoot", {}, element("tr", {}, element("th", { scope: "row" }, "total"),
-      element("td", {}, humanTime(totals.time_s)), element("td", {}, humanPercent(totals.share)),
+      element("td", {}, humanTime(totals.time_s)), element("td", {}, Math.abs(totals.share - 1) < 5e-5 ? "100 %" : humanPercent(totals.share)),
       element("td", {}, atLeast(totals.flops, humanNumber(totals.flops.value, "FLOP"))),
       element("td", {}, atLeast(totals.bytes, humanNumber(totals.bytes.value, "B"))),
       element("td", { colspan: rowColumns.length - 5 }))));
@@ -198,6 +200,8 @@ function fillCells() {
         cell.style.setProperty("--part", `${value > 0 ? Math.round(5 + 50 * heat(value)) : 0}%`);
         return cell;
       })));
+    byId("cells-caption").textContent = `${data.series[state.series]}, ${cellMetrics[state.metric][0]}: the mean of ` +
+      "each cell's repeats, per step; – was not run.";
     byId("cells").replaceChildren(
       element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""),
         ...lengths.map((length) => element("th", { scope: "col" }, `length ${humanCount(length)}`)))),
@@ -207,7 +211,6 @@ function fillCells() {
     chooser("Series", several, (value) => { state.series = value; draw(); }),
     chooser("Figure", Object.entries(cellMetrics).map(([key, [name]]) => [key, name]),
       (value) => { state.metric = value; draw(); }));
-  byId("cells-caption").textContent = "Each figure is the mean of a cell's repeats, per step; – was not run.";
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   draw();
 }
