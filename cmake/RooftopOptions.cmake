@@ -34,8 +34,10 @@ endif()
 # ccache makes a second build of the same sources (another preset, a clean clone) cheap.
 find_program(ROOFTOP_CCACHE ccache)
 if(ROOFTOP_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${ROOFTOP_CCACHE})
-  set(CMAKE_CUDA_COMPILER_LAUNCHER ${ROOFTOP_CCACHE})
+  # Paths relative to the checkout: what one clone compiled serves the next.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${ROOFTOP_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${launcher})
 endif()
 
 if(ROOFTOP_SANITIZE)

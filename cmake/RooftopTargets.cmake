@@ -12,7 +12,11 @@ function(rooftop_library name)
   add_library(${name} STATIC ${arg_SOURCES})
   target_include_directories(${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/profiler/include>)
-  target_link_libraries(${name} PUBLIC ${arg_DEPENDS} PRIVATE $<BUILD_INTERFACE:rooftop_warnings> ${arg_PRIVATE_DEPENDS})
+  # Private dependencies stay out of the export: rooftopConfig.cmake says what an installed copy links.
+  target_link_libraries(${name} PUBLIC ${arg_DEPENDS} PRIVATE $<BUILD_INTERFACE:rooftop_warnings>)
+  foreach(dependency ${arg_PRIVATE_DEPENDS})
+    target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:${dependency}>)
+  endforeach()
 endfunction()
 
 # rooftop_test(NAME SOURCES ... DEPENDS ... [LABEL cpu|gpu|slow])

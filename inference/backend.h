@@ -67,6 +67,11 @@ class Backend {
   virtual ~Backend() = default;
   [[nodiscard]] virtual BackendTraits traits() const = 0;
 
+  // Changes the capacities (batch, length, rows, logit rows) of BackendOptions; dtype, layers and
+  // the like stay. Empties the KV cache. Throws InputError where there is not memory enough: then
+  // only another reserve() may follow.
+  virtual void reserve(const BackendOptions& options) = 0;
+
   virtual void begin(const StepInput& input) = 0;
 
   virtual void embed() = 0;                    // x[T][h] = embedding[token]

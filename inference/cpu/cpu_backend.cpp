@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include "inference/cpu/attention.h"
@@ -33,6 +34,27 @@ struct Activations {
   float* logits;  // [logit rows][V]
 };
 
+std::string describe_need(const Config& config, const BackendOptions& options,
+                          const MemoryNeed& need) {
+  const auto gigabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) * 1e-9; };
+  return fmt::format(
+      "{} in {} with a KV cache of {} x {} tokens and steps of {} rows needs {:.2f} GB of memory "
+      "(weights {:.2f}, KV cache {:.2f}, activations {:.2f})",
+      config.name, name_of(options.dtype), options.max_batch, options.max_length, options.max_rows,
+      gigabytes(need.total()), gigabytes(need.weights), gigabytes(need.kv_cache),
+      gigabytes(need.activations));
+}
+
+// Throws InputError where the machine has not so much memory free.
+void require_memory(const Config& config, const BackendOptions& options, const MemoryNeed& need) {
+  const std::uint64_t available = available_memory();
+  if (need.total() <= available) return;
+  throw InputError(fmt::format(
+      "{}, but only {:.2f} GB are available: choose fewer layers, a smaller batch or length, or "
+      "a 16-bit type.",
+      describe_need(config, options, need), static_cast<double>(available) * 1e-9));
+}
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const WeightSource& source, const BackendOptions& options, int threads,
@@ -47,15 +69,24 @@ class CpuBackend final : public Backend {
         kv_width_(config_.kv_heads * config_.head_dim),
         qkv_width_(q_width_ + 2 * kv_width_),
         weights_(source, layers_, options.dtype, kernels_, threads, progress),
-        rope_(config_.rope, config_.head_dim, options.max_length),
-        matmul_(kernels_, options.dtype, threads),
-        attention_(
-            kernels_,
-            {config_.heads, config_.kv_heads, config_.head_dim, options.max_length, options.dtype},
-            options.attention, threads),
-        layer_cache_(options.max_batch * kv_width_ * options.max_length),
-        cache_(byte_count(2 * layers_ * layer_cache_)) {
-    allocate_activations();
+        matmul_(kernels_, options.dtype, threads) {
+    allocate();
+  }
+
+  void reserve(const BackendOptions& options) override {
+    BackendOptions wanted = options_;
+    wanted.max_batch = options.max_batch;
+    wanted.max_length = options.max_length;
+    wanted.max_rows = options.max_rows;
+    wanted.max_logit_rows = options.max_logit_rows;
+    check_options(config_, wanted);
+    cache_ = Buffer();  // first free, then ask: only one of the two needs to fit
+    buffers_.clear();
+    MemoryNeed need = memory_need(config_, wanted);
+    need.weights = 0;  // are there already
+    require_memory(config_, wanted, need);
+    options_ = wanted;
+    allocate();
   }
 
   [[nodiscard]] BackendTraits traits() const override {
@@ -75,7 +106,7 @@ class CpuBackend final : public Backend {
         places_[static_cast<std::size_t>(s.first_row + r)] = {s.slot, s.length - s.rows + r};
       }
     }
-    attention_.begin(sequences_);
+    attention_->begin(sequences_);
   }
 
   void embed() override {
@@ -95,10 +126,10 @@ class CpuBackend final : public Backend {
   void rope(int) override {
     const std::int64_t heads = config_.heads + config_.kv_heads;  // q and k lie side by side
     for_rows(threads_, rows_, heads * config_.head_dim, [&](std::int64_t row) {
-      const std::int64_t angle = places_[static_cast<std::size_t>(row)].position * rope_.half;
+      const std::int64_t angle = places_[static_cast<std::size_t>(row)].position * rope_->half;
       for (std::int64_t head = 0; head < heads; ++head) {
         typed_.rope(elements(act_.qkv, row * qkv_width_ + head * config_.head_dim),
-                    rope_.cosine.data() + angle, rope_.sine.data() + angle, config_.head_dim);
+                    rope_->cosine.data() + angle, rope_->sine.data() + angle, config_.head_dim);
       }
     });
   }
@@ -116,10 +147,10 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void attention(int layer) override { attention_.flash(operands(layer)); }
-  void qk(int layer) override { attention_.qk(operands(layer)); }
-  void softmax(int layer) override { attention_.softmax(operands(layer)); }
-  void pv(int layer) override { attention_.pv(operands(layer)); }
+  void attention(int layer) override { attention_->flash(operands(layer)); }
+  void qk(int layer) override { attention_->qk(operands(layer)); }
+  void softmax(int layer) override { attention_->softmax(operands(layer)); }
+  void pv(int layer) override { attention_->pv(operands(layer)); }
 
   void o_proj(int layer) override {
     multiply(weights(layer).o, config_.hidden, q_width_, act_.a, q_width_, act_.y);
@@ -234,6 +265,18 @@ class CpuBackend final : public Backend {
     typed_.rms_norm(x, weight, y, config_.hidden, static_cast<float>(config_.norm_eps));
   }
 
+  // Everything whose size depends on the capacities: rotary table, KV cache, activations.
+  void allocate() {
+    rope_.emplace(config_.rope, config_.head_dim, options_.max_length);
+    attention_.emplace(kernels_,
+                       AttentionShape{config_.heads, config_.kv_heads, config_.head_dim,
+                                      options_.max_length, options_.dtype},
+                       options_.attention, threads_);
+    layer_cache_ = options_.max_batch * kv_width_ * options_.max_length;
+    cache_ = Buffer(byte_count(2 * layers_ * layer_cache_));
+    allocate_activations();
+  }
+
   void allocate_activations() {
     const auto make = [&](std::int64_t width) {
       buffers_.emplace_back(byte_count(options_.max_rows * width));
@@ -261,10 +304,10 @@ class CpuBackend final : public Backend {
   std::int64_t kv_width_;  // g * d
   std::int64_t qkv_width_;
   Weights weights_;
-  RopeTable rope_;
+  std::optional<RopeTable> rope_;
   MatMul matmul_;
-  AttentionStep attention_;
-  std::int64_t layer_cache_;  // elements of one layer's keys
+  std::optional<AttentionStep> attention_;
+  std::int64_t layer_cache_ = 0;  // elements of one layer's keys
   Buffer cache_;
   std::vector<Buffer> buffers_;
   Activations act_{};
@@ -277,17 +320,6 @@ class CpuBackend final : public Backend {
   std::vector<Place> places_;  // of each row
 };
 
-std::string describe_need(const Config& config, const BackendOptions& options,
-                          const MemoryNeed& need) {
-  const auto gigabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) * 1e-9; };
-  return fmt::format(
-      "{} in {} with a KV cache of {} x {} tokens and steps of {} rows needs {:.2f} GB of memory "
-      "(weights {:.2f}, KV cache {:.2f}, activations {:.2f})",
-      config.name, name_of(options.dtype), options.max_batch, options.max_length, options.max_rows,
-      gigabytes(need.total()), gigabytes(need.weights), gigabytes(need.kv_cache),
-      gigabytes(need.activations));
-}
-
 }  // namespace
 }  // namespace cpu
 
@@ -296,13 +328,7 @@ std::unique_ptr<Backend> make_cpu_backend(const WeightSource& source, const Back
   const Config& config = source.config();
   check_options(config, options);
   const MemoryNeed need = memory_need(config, options);
-  const std::uint64_t available = cpu::available_memory();
-  if (need.total() > available) {
-    throw InputError(fmt::format(
-        "{}, but only {:.2f} GB are available: choose fewer layers, a smaller batch or length, or "
-        "a 16-bit type.",
-        cpu::describe_need(config, options, need), static_cast<double>(available) * 1e-9));
-  }
+  cpu::require_memory(config, options, need);
   const int threads = options.threads > 0 ? options.threads : omp_get_num_procs();
   try {
     return std::make_unique<cpu::CpuBackend>(source, options, threads, progress);

@@ -1,0 +1,92 @@
+#include "tools/engine_setup.h"
+
+#include <fmt/format.h>
+
+#include "inference/cpu/cpu_backend.h"
+#include "profiler/core/error.h"
+#include "profiler/core/machine.h"
+#include "profiler/core/version.h"
+#include "profiler/roofs/cuda_loader.h"
+#include "profiler/roofs/roofs_cache.h"
+#include "tools/device_choice.h"
+#include "tools/model_choice.h"
+#include "tools/progress.h"
+
+namespace rooftop::tools {
+namespace {
+
+using inference::DType;
+
+DType choose_dtype(const EngineChoice& choice, const inference::Config& config) {
+  if (choice.dtype == "f32") return DType::kF32;
+  if (choice.dtype == "bf16") return DType::kBF16;
+  if (choice.dtype == "f16") return DType::kF16;
+  // No CPU that we know computes in f16 as fast as in f32, and quantised weights need more than
+  // bf16 keeps.
+  const bool bf16 = config.checkpoint_dtype == "bf16" && inference::cpu_has_fast_bf16();
+  return bf16 ? DType::kBF16 : DType::kF32;
+}
+
+void require_cpu(const EngineChoice& choice) {
+  if (choice.device.empty() || !parse_device(choice.device).cuda) return;
+  const CudaModuleLoad load = load_cuda_module();
+  throw InputError(load.module == nullptr
+                       ? load.why_not
+                       : "the built-in engine runs on the CPU in this version: use --device cpu "
+                         "(rooftop roofs --device cuda measures the GPU's roofs)");
+}
+
+}  // namespace
+
+inference::BackendOptions backend_options(const EngineChoice& choice,
+                                          const inference::Config& config) {
+  require_cpu(choice);
+  if (choice.layers > config.layers) {
+    throw InputError(fmt::format("--layers {} is more than the {} layers of {}", choice.layers,
+                                 config.layers, config.name));
+  }
+  inference::BackendOptions options;
+  options.dtype = choose_dtype(choice, config);
+  options.attention =
+      choice.attention == "unfused" ? inference::Attention::kUnfused : inference::Attention::kFlash;
+  options.layers = choice.layers;
+  options.threads = choice.threads > 0 ? choice.threads : static_cast<int>(usable_cores());
+  return options;
+}
+
+Meta engine_meta(const EngineChoice& choice, const inference::WeightSource& source,
+                 const inference::BackendOptions& options, const std::string& command) {
+  Meta meta = describe_machine();
+  meta.tool_version = kVersion;
+  meta.command = command;
+  meta.devices = {describe_cpu()};
+  meta.model = shape_of(source.config());
+  meta.weights = source.random() ? "random" : "file";
+  meta.layers_run =
+      static_cast<std::uint32_t>(choice.layers > 0 ? choice.layers : source.config().layers);
+  meta.dtype = name_of(options.dtype);
+  const auto element = static_cast<double>(inference::bytes_of(options.dtype));
+  meta.weight_bytes = meta.activation_bytes = meta.kv_bytes = element;
+  meta.attention = name_of(options.attention);
+  meta.threads = static_cast<std::uint32_t>(options.threads);
+  return meta;
+}
+
+Meta measured_roofs(const EngineChoice& choice) {
+  Progress progress("Measuring this machine's roofs (once)");
+  CpuRoofOptions options;
+  options.threads = choice.threads;
+  options.progress = [&](std::string_view what, double done) { progress.update(done, what); };
+  Meta meta;
+  meta.roofs = roofs_of(cached_cpu_roofs(options), 0);
+  return meta;
+}
+
+std::unique_ptr<inference::Backend> load_backend(const inference::WeightSource& source,
+                                                 const inference::BackendOptions& options) {
+  Progress progress("Loading " + source.config().name);
+  return inference::make_cpu_backend(source, options,
+                                     [&](double fraction) { progress.update(fraction); });
+}
+
+}  // namespace rooftop::tools

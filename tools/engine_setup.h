@@ -1,0 +1,32 @@
+// From the options that run and sweep share to an engine: compute type, device, the facts for a
+// trace's META.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "inference/backend.h"
+#include "inference/model.h"
+#include "profiler/core/meta.h"
+#include "tools/commands.h"
+
+namespace rooftop::tools {
+
+// Compute type, attention, layers and threads as chosen; capacities are the caller's. Throws
+// InputError for a device that cannot run the engine, and for more layers than the model has.
+inference::BackendOptions backend_options(const EngineChoice& choice,
+                                          const inference::Config& config);
+
+// What is known before any heavy work: machine, device, model, types.
+Meta engine_meta(const EngineChoice& choice, const inference::WeightSource& source,
+                 const inference::BackendOptions& options, const std::string& command);
+
+// Roofs of the device (cached from earlier runs, else measured now, with progress), as facts to add
+// to a trace.
+Meta measured_roofs(const EngineChoice& choice);
+
+// Loads the weights, with progress.
+std::unique_ptr<inference::Backend> load_backend(const inference::WeightSource& source,
+                                                 const inference::BackendOptions& options);
+
+}  // namespace rooftop::tools
