@@ -45,7 +45,12 @@ if(ROOFTOP_HAVE_CUDA)
   set(CMAKE_CUDA_ARCHITECTURES ${ROOFTOP_CUDA_ARCHITECTURES})
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
-  # The host compiler's warnings, and nvcc's own. -Wpedantic is left out: nvcc's generated code is not pedantic.
+  # CMake 3.25 does not know that nvcc has C++20.
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
+  # Warnings of the host compiler and of nvcc; not -Wpedantic: nvcc's generated code is not pedantic.
   add_library(rooftop_cuda_warnings INTERFACE)
   target_compile_options(rooftop_cuda_warnings INTERFACE
     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow,-Wimplicit-fallthrough>
