@@ -129,9 +129,8 @@ std::optional<TokenizerSpec> tokenizer_from_gguf(const GgufFile& file) {
   spec.ignore_merges = known->ignore_merges;
   read_tokens(file, spec);
   read_merges(file, spec);
-  if (file.has("tokenizer.ggml.unknown_token_id")) {
-    spec.unknown = token_id(file, spec, "tokenizer.ggml.unknown_token_id");
-  }
+  // unknown_token_id is for tokenizers of other kinds: a byte that a byte-level vocabulary lacks is
+  // left out, by llama.cpp and by Transformers alike.
   if (file.boolean("tokenizer.ggml.add_bos_token").value_or(known->add_bos)) {
     spec.prefix.push_back(token_id(file, spec, "tokenizer.ggml.bos_token_id"));
   }

@@ -110,14 +110,17 @@ void Regex::split(std::string_view text, RegexScratch& scratch,
         pcre2_match(parts_->code.get(), subject, text.size(), from,
                     PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, data, scratch.parts_->context.get());
     if (rc == PCRE2_ERROR_NOMATCH) break;
-    if (rc < 0 || bounds[1] <= bounds[0] || bounds[0] < done) {
+    // Copied: `piece` may match another expression with the same scratch.
+    const std::size_t begin = bounds[0];
+    const std::size_t end = bounds[1];
+    if (rc < 0 || end <= begin || begin < done) {
       throw InputError(fmt::format(
           "{}: the regular expression \"{}\" takes too long on this text; shorten the text.",
           parts_->source, printable(parts_->pattern)));
     }
-    if (bounds[0] > done) piece(text.substr(done, bounds[0] - done));
-    piece(text.substr(bounds[0], bounds[1] - bounds[0]));
-    done = from = bounds[1];
+    if (begin > done) piece(text.substr(done, begin - done));
+    piece(text.substr(begin, end - begin));
+    done = from = end;
   }
   if (done < text.size()) piece(text.substr(done));
 }
