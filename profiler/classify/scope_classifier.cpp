@@ -61,12 +61,10 @@ Classification ScopeClassifier::kernel(ScopeId scope, Timestamp begin, Timestamp
   Classification result;
   ScopeId id = scope;
   for (int depth = 0; id != 0 && depth < kDeepest; ++depth) {
-    if (const auto step = steps_.find(id)) {
-      result.step = step;
-      return result;
-    }
     const auto it = scopes_.find(id);
     if (it == scopes_.end()) {
+      result.step = steps_.find(id);
+      if (result.step) return result;
       // The parent of a known scope is missing: a step that never ended. Else the launch's own
       // scope was lost, and the time of the launch is what is left to go by.
       if (depth > 0) return result;

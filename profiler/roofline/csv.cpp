@@ -1,49 +1,57 @@
 #include "profiler/roofline/csv.h"
 
-#include <ostream>
+#include <fmt/format.h>
 
-#include "profiler/roofline/units.h"
+#include <iterator>
+#include <ostream>
 
 namespace rooftop {
 
-void CsvRow::separate() {
-  if (!first_) out_ << ',';
+void CsvWriter::separate() {
+  if (!first_) row_ += ',';
   first_ = false;
 }
 
-CsvRow& CsvRow::text(std::string_view field) {
+CsvWriter& CsvWriter::text(std::string_view field) {
   separate();
   if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
-    out_ << field;
+    row_ += field;
     return *this;
   }
-  out_ << '"';
+  row_ += '"';
   for (const char c : field) {
-    if (c == '"') out_ << '"';
-    out_ << c;
+    if (c == '"') row_ += '"';
+    row_ += c;
   }
-  out_ << '"';
+  row_ += '"';
   return *this;
 }
 
-CsvRow& CsvRow::integer(std::int64_t value) {
+CsvWriter& CsvWriter::integer(std::int64_t value) {
   separate();
-  out_ << value;
+  fmt::format_to(std::back_inserter(row_), "{}", value);
   return *this;
 }
 
-CsvRow& CsvRow::number(double value) {
+CsvWriter& CsvWriter::number(double value) {
   separate();
-  out_ << format_exact(value);
+  fmt::format_to(std::back_inserter(row_), "{}", value);
   return *this;
 }
 
-CsvRow& CsvRow::number(std::optional<double> value) { return value ? number(*value) : empty(); }
+CsvWriter& CsvWriter::number(std::optional<double> value) {
+  return value ? number(*value) : empty();
+}
 
-CsvRow& CsvRow::figure(const Figure& figure) {
+CsvWriter& CsvWriter::figure(const Figure& figure) {
   return figure.present() ? number(figure.value) : empty();
 }
 
-void CsvRow::end() { out_ << '\n'; }
+void CsvWriter::end() {
+  row_ += '\n';
+  out_.write(row_.data(), static_cast<std::streamsize>(row_.size()));
+  row_.clear();
+  first_ = true;
+}
 
 }  // namespace rooftop

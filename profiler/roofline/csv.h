@@ -5,28 +5,31 @@
 #include <cstdint>
 #include <iosfwd>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "profiler/core/provenance.h"
 
 namespace rooftop {
 
-class CsvRow {
+// One row after another: fields in order, then end().
+class CsvWriter {
  public:
-  explicit CsvRow(std::ostream& out) : out_(out) {}
+  explicit CsvWriter(std::ostream& out) : out_(out) {}
 
-  CsvRow& text(std::string_view field);  // quoted where it must be
-  CsvRow& integer(std::int64_t value);
-  CsvRow& number(double value);
-  CsvRow& number(std::optional<double> value);
-  CsvRow& figure(const Figure& figure);
-  CsvRow& empty() { return text({}); }
-  void end();
+  CsvWriter& text(std::string_view field);  // quoted where it must be
+  CsvWriter& integer(std::int64_t value);
+  CsvWriter& number(double value);
+  CsvWriter& number(std::optional<double> value);
+  CsvWriter& figure(const Figure& figure);
+  CsvWriter& empty() { return text({}); }
+  void end();  // writes the row
 
  private:
   void separate();
 
   std::ostream& out_;
+  std::string row_;
   bool first_ = true;
 };
 

@@ -56,42 +56,41 @@ FlopColumns flop_columns(const Launch& launch, const LaunchFigures& figures, con
 class KernelWriter {
  public:
   KernelWriter(const Meta& meta, const StepTable& steps, std::ostream& out)
-      : meta_(meta), steps_(steps), out_(out) {}
+      : meta_(meta), steps_(steps), row_(out) {}
 
   void add(const Launch& launch) {
     const Classification& c = launch.classification;
     const Step* step = c.step ? &steps_.steps()[*c.step] : nullptr;
     if (step != nullptr && step->warmup) return;
     const KernelRecord& record = launch.record;
-    CsvRow row(out_);
-    optional_integer(row, step != nullptr ? std::optional(step->number) : std::nullopt);
-    row.integer(meta_.rank).integer(record.stream);
-    row.text(record.graph_node == 0 ? "" : fmt::format("{}", record.graph_node));
-    row.text(launch.name).text(extent(record.grid)).text(extent(record.block));
-    row.text(name_of(c.op)).text(step != nullptr ? name_of(step->phase) : "");
-    optional_integer(row, c.layer >= 0 ? std::optional(c.layer) : std::nullopt);
-    row.text(c.rule).integer(record.begin.ns).integer((record.end - record.begin).ns);
-    write_figures(row, launch);
-    row.text(name_of(Provenance::kMeasured)).end();
+    optional_integer(step != nullptr ? std::optional(step->number) : std::nullopt);
+    row_.integer(meta_.rank).integer(record.stream);
+    row_.text(record.graph_node == 0 ? "" : fmt::format("{}", record.graph_node));
+    row_.text(launch.name).text(extent(record.grid)).text(extent(record.block));
+    row_.text(name_of(c.op)).text(step != nullptr ? name_of(step->phase) : "");
+    optional_integer(c.layer >= 0 ? std::optional(c.layer) : std::nullopt);
+    row_.text(c.rule).integer(record.begin.ns).integer((record.end - record.begin).ns);
+    write_figures(launch);
+    row_.text(name_of(Provenance::kMeasured)).end();
   }
 
  private:
-  static void optional_integer(CsvRow& row, std::optional<std::int64_t> value) {
-    value ? row.integer(*value) : row.empty();
+  void optional_integer(std::optional<std::int64_t> value) {
+    value ? row_.integer(*value) : row_.empty();
   }
 
-  void write_figures(CsvRow& row, const Launch& launch) const {
+  void write_figures(const Launch& launch) {
     const LaunchFigures figures = figures_of(launch, meta_, steps_);
     const FlopColumns flops = flop_columns(launch, figures, meta_);
-    row.figure(flops.tensor).figure(flops.fp32).figure(flops.fp16).figure(flops.fp64);
-    row.figure(figures.dram_read_bytes).figure(figures.dram_written_bytes);
-    row.figure(figures.l2_bytes);
-    row.text(name_of(flops.source)).text(name_of(figures.dram_bytes().source));
+    row_.figure(flops.tensor).figure(flops.fp32).figure(flops.fp16).figure(flops.fp64);
+    row_.figure(figures.dram_read_bytes).figure(figures.dram_written_bytes);
+    row_.figure(figures.l2_bytes);
+    row_.text(name_of(flops.source)).text(name_of(figures.dram_bytes().source));
   }
 
   const Meta& meta_;
   const StepTable& steps_;
-  std::ostream& out_;
+  CsvWriter row_;
 };
 
 }  // namespace

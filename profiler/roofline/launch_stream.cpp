@@ -1,10 +1,10 @@
 #include "profiler/roofline/launch_stream.h"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <deque>
-#include <queue>
 #include <span>
-#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -102,7 +102,7 @@ class Stream : public trace::Visitor {
   }
 
   LaunchStreamStats finish() {
-    while (!waiting_.empty()) emit_first();
+    emit(waiting_.size());
     stats_.unmatched_counters = counters_.unmatched();
     return stats_;
   }
@@ -113,11 +113,6 @@ class Stream : public trace::Visitor {
     bool is_copy = false;
     MemcpyKind kind = MemcpyKind::kOther;
     std::uint64_t bytes = 0;
-    std::uint64_t arrival = 0;
-
-    bool operator>(const Waiting& other) const {
-      return std::tie(record.begin, arrival) > std::tie(other.record.begin, other.arrival);
-    }
   };
 
   void push(Waiting launch) {
@@ -125,26 +120,37 @@ class Stream : public trace::Visitor {
       ++stats_.rejected;
       return;
     }
-    launch.arrival = arrivals_++;
-    waiting_.push(launch);
-    if (waiting_.size() > kLaunchWindow) emit_first();
+    waiting_.push_back(launch);
+    if (waiting_.size() >= 2 * kLaunchWindow) emit(kLaunchWindow);
   }
 
-  void emit_first() {
-    const Waiting& first = waiting_.top();
+  // Passes on the first so many in order of begin; of equal begins in order of arrival. Most traces
+  // come sorted, and then this only looks.
+  void emit(std::size_t count) {
+    const auto earlier = [](const Waiting& a, const Waiting& b) {
+      return a.record.begin < b.record.begin;
+    };
+    if (!std::is_sorted(waiting_.begin(), waiting_.end(), earlier)) {
+      std::stable_sort(waiting_.begin(), waiting_.end(), earlier);
+    }
+    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
+    for (auto it = waiting_.begin(); it != end; ++it) emit(*it);
+    waiting_.erase(waiting_.begin(), end);
+  }
+
+  void emit(const Waiting& waiting) {
     Launch launch;
-    launch.record = first.record;
-    const KernelRecord& record = first.record;
-    if (first.is_copy) {
+    launch.record = waiting.record;
+    const KernelRecord& record = waiting.record;
+    if (waiting.is_copy) {
       launch.classification = classifier_.memcpy(record.scope, record.begin, record.end);
-      launch.name = name_of(first.kind);
-      launch.copied = device_traffic(first.kind, static_cast<double>(first.bytes));
+      launch.name = name_of(waiting.kind);
+      launch.copied = device_traffic(waiting.kind, static_cast<double>(waiting.bytes));
     } else {
       launch.classification = classifier_.kernel(record.scope, record.begin, record.end);
       launch.counters = counters_.take(record.id);
       launch.name = reader_.string(record.name);
     }
-    waiting_.pop();
     sink_(launch);
   }
 
@@ -159,8 +165,7 @@ class Stream : public trace::Visitor {
   const trace::Reader& reader_;
   ScopeClassifier classifier_;
   const std::function<void(const Launch&)>& sink_;
-  std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> waiting_;
-  std::uint64_t arrivals_ = 0;
+  std::vector<Waiting> waiting_;  // at most twice the window
   CounterWindow counters_;
   std::unordered_map<StringId, std::optional<CounterMeaning>> meanings_;
   LaunchStreamStats stats_;

@@ -22,8 +22,8 @@ std::optional<double> when(bool has, double value) {
 
 void write_points_csv(const Report& report, std::ostream& out) {
   out << kHeader;
+  CsvWriter row(out);
   for (const Point& p : report.points()) {
-    CsvRow row(out);
     row.text(p.run()).text(p.model()).text(p.device()).integer(p.rank()).text(p.dtype());
     row.text(p.attention()).text(p.variant()).integer(p.layers());
     row.text(p.series()).text(p.operator_()).text(p.phase());

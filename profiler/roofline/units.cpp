@@ -25,6 +25,4 @@ std::string format_flops_rate(double flops_per_second) {
 
 std::string format_percent(double fraction) { return fmt::format("{:.1f} %", fraction * 100); }
 
-std::string format_exact(double value) { return fmt::format("{}", value); }
-
 }  // namespace rooftop

@@ -15,7 +15,4 @@ std::string format_flops_rate(double flops_per_second);
 // "41.2 %"
 std::string format_percent(double fraction);
 
-// The shortest text that reads back as the same number.
-std::string format_exact(double value);
-
 }  // namespace rooftop

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <sstream>
 
 #include "profiler/roofline/kernels_csv.h"
@@ -16,7 +17,7 @@ using enum Operator;
 
 TEST(Csv, QuotesAsRfc4180Has) {
   std::ostringstream out;
-  CsvRow row(out);
+  CsvWriter row(out);
   row.text("plain").text("a,b").text("say \"x\"").text("two\nlines").empty().text(" ");
   row.end();
   EXPECT_EQ(out.str(), "plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",, \n");
@@ -24,7 +25,7 @@ TEST(Csv, QuotesAsRfc4180Has) {
 
 TEST(Csv, NumbersAreShortAndExactAndAbsentOnesEmpty) {
   std::ostringstream out;
-  CsvRow row(out);
+  CsvWriter row(out);
   row.number(0.1)
       .number(1e21)
       .number(std::nullopt)
@@ -33,6 +34,15 @@ TEST(Csv, NumbersAreShortAndExactAndAbsentOnesEmpty) {
       .figure({.value = 0, .source = Provenance::kModelled});
   row.end();
   EXPECT_EQ(out.str(), "0.1,1e+21,,-3,,0\n");
+}
+
+TEST(Csv, NumbersReadBackTheSame) {
+  for (const double value : {0.1, 1e-9, 123456789.123, 5e-324, 1.7976931348623157e308, 1.0 / 3}) {
+    std::ostringstream out;
+    CsvWriter row(out);
+    row.number(value).end();
+    EXPECT_EQ(std::strtod(out.str().c_str(), nullptr), value) << out.str();
+  }
 }
 
 // One step of every kind of row: a product, an elementwise operator, a copy, a launch of unknown

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 
 #include "profiler/roofline/units.h"
@@ -100,14 +99,6 @@ TEST(Units, LabelsAreThePapers) {
   EXPECT_EQ(format_flops_rate(2250e12), "2250 TFLOP/s");
   EXPECT_EQ(format_flops_rate(114.3e9), "114.3 GFLOP/s");
   EXPECT_EQ(format_flops_rate(1e10), "10 GFLOP/s");
-}
-
-TEST(Units, ExactNumbersReadBackTheSame) {
-  for (const double value : {0.1, 1e-9, 123456789.123, 5e-324, 1.7976931348623157e308, 3.0}) {
-    EXPECT_EQ(std::strtod(format_exact(value).c_str(), nullptr), value);
-  }
-  EXPECT_EQ(format_exact(3), "3");
-  EXPECT_EQ(format_exact(0.25), "0.25");
 }
 
 }  // namespace
