@@ -24,6 +24,7 @@ TEST(CudaPlan, H200LikeDevice) {
   EXPECT_EQ(tests.at("dram_read").bytes(), static_cast<double>(kGiB));
   EXPECT_EQ(tests.at("dram_write").bytes(), static_cast<double>(kGiB));
   EXPECT_EQ(tests.at("dram_copy").bytes(), 2.0 * kGiB) << "a copy reads and writes";
+  EXPECT_EQ(tests.at("l2_read").bytes(), static_cast<double>(tests.at("l2_read").accesses() * 16));
   EXPECT_EQ(tests.at("l2_read").access, Access::kRead);
   EXPECT_EQ(tests.at("l2_write").access, Access::kWrite);
   EXPECT_LT(tests.at("l2_read").elements * kElementBytes, 50 * kMiB / 4);
@@ -58,26 +59,22 @@ TEST(CudaPlan, HoldsItsBoundsForAllDevices) {
   }
 }
 
-// What the kernels do with a turn: every element once, whatever the rotation.
-TEST(CudaPlan, ATurnTouchesEveryElementOnce) {
-  for (const std::uint64_t elements : {1ULL, 7ULL, 4104ULL, 5000ULL, 100'003ULL}) {
-    std::vector<int> touched(elements);
-    const std::uint64_t turns = 5;
-    for (std::uint64_t turn = 0; turn < turns; ++turn) {
-      const std::uint64_t rotation = rotation_of(turn, elements);
-      ASSERT_LT(rotation, elements);
-      for (std::uint64_t i = 0; i < elements; ++i) ++touched.at(rotated(i, rotation, elements));
-    }
-    for (const int count : touched) ASSERT_EQ(count, turns) << elements;
-  }
-}
-
-TEST(CudaPlan, TurnsBeginElsewhere) {
-  const std::uint64_t elements = 50 * kMiB / 8 / kElementBytes;
-  for (std::uint64_t turn = 0; turn < 1000; ++turn) {
-    EXPECT_NE(rotation_of(turn, elements), rotation_of(turn + 1, elements));
-    if ((turn + 1) * 4104 < elements) {
-      EXPECT_EQ(rotation_of(turn, elements) % 8, 0U);
+// What the kernels do: all threads together touch every element once a turn, and no thread has more
+// than one access more than another.
+TEST(CudaPlan, ThreadsTouchEveryElementOnceATurn) {
+  for (const std::uint64_t elements : {1ULL, 7ULL, 4096ULL, 5000ULL, 10'007ULL}) {
+    for (const std::uint64_t threads : {1ULL, 256ULL, 5000ULL, 12'345ULL}) {
+      const std::uint64_t turns = 5;
+      std::vector<std::uint64_t> touched(elements);
+      for (std::uint64_t thread = 0; thread < threads; ++thread) {
+        std::uint64_t at = thread % elements;
+        for (std::uint64_t i = thread; i < elements * turns; i += threads) {
+          ASSERT_EQ(at, i % elements);
+          ++touched.at(at);
+          at = next_element(at, threads % elements, elements);
+        }
+      }
+      for (const std::uint64_t count : touched) ASSERT_EQ(count, turns);
     }
   }
 }

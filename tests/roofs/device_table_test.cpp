@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 #include <random>
+#include <regex>
 #include <set>
 
 #include "profiler/core/error.h"
@@ -138,6 +139,27 @@ TEST(BuiltInTable, Fp32PeaksAreTwoFlopPerCudaCoreAndClock) {
     ++checked;
   }
   EXPECT_EQ(checked, 10);
+}
+
+// The table in docs/roofs.md is this one.
+TEST(BuiltInTable, IsWhatTheDocumentationSays) {
+  const DeviceTable table = DeviceTable::built_in();
+  std::ifstream file(std::string(ROOFTOP_TEST_DATA) + "/../docs/roofs.md");
+  ASSERT_TRUE(file);
+  const std::regex row(R"(\| `([a-z0-9-]+)` \| ([0-9.]+) \| ([0-9.]+) \| ([0-9]+) \|)");
+  std::size_t rows = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::smatch match;
+    if (!std::regex_match(line, match, row)) continue;
+    SCOPED_TRACE(line);
+    const DeviceSpec& device = table.require(match[1].str());
+    const double bf16 = device.peak("bf16")->flops;
+    EXPECT_DOUBLE_EQ(device.bandwidth, std::stod(match[2].str()) * 1e9);
+    EXPECT_DOUBLE_EQ(bf16, std::stod(match[3].str()) * 1e12);
+    EXPECT_NEAR(bf16 / device.bandwidth, std::stod(match[4].str()), 0.5);
+    ++rows;
+  }
+  EXPECT_EQ(rows, table.devices().size());
 }
 
 TEST(BuiltInTable, FindsNamesAsDriversPrintThem) {

@@ -32,50 +32,50 @@ __global__ void fill_kernel(uint4* to, std::uint64_t elements, std::uint32_t see
   }
 }
 
+// Adds up what was read: the loads have a use.
+__device__ void add(uint4& sum, const uint4& x) {
+  sum.x += x.x;
+  sum.y ^= x.y;
+  sum.z += x.z;
+  sum.w ^= x.w;
+}
+
 // Reads through L2 only: __ldcg does not keep lines in L1.
 __global__ void read_kernel(const uint4* from, uint4* to, std::uint64_t elements,
-                            std::uint32_t turns) {
-  uint4 sum = make_uint4(0, 0, 0, 0);
+                            std::uint64_t accesses) {
   const std::uint64_t stride = grid_threads();
-  for (std::uint32_t turn = 0; turn < turns; ++turn) {
-    const std::uint64_t rotation = rotation_of(turn, elements);
-    std::uint64_t i = first_element();
-    for (; i + (kUnroll - 1) * stride < elements; i += kUnroll * stride) {
-      uint4 x[kUnroll];
+  const std::uint64_t step = stride % elements;
+  std::uint64_t at = first_element() % elements;
+  uint4 sum = make_uint4(0, 0, 0, 0);
+  std::uint64_t i = first_element();
+  for (; i + (kUnroll - 1) * stride < accesses; i += kUnroll * stride) {
+    uint4 x[kUnroll];
 #pragma unroll
-      for (int k = 0; k < kUnroll; ++k) {
-        x[k] = __ldcg(from + rotated(i + k * stride, rotation, elements));
-      }
+    for (int k = 0; k < kUnroll; ++k) {
+      x[k] = __ldcg(from + at);
+      at = next_element(at, step, elements);
+    }
 #pragma unroll
-      for (int k = 0; k < kUnroll; ++k) {
-        sum.x += x[k].x;
-        sum.y ^= x[k].y;
-        sum.z += x[k].z;
-        sum.w ^= x[k].w;
-      }
-    }
-    for (; i < elements; i += stride) {
-      const uint4 x = __ldcg(from + rotated(i, rotation, elements));
-      sum.x += x.x;
-      sum.y ^= x.y;
-      sum.z += x.z;
-      sum.w ^= x.w;
-    }
+    for (int k = 0; k < kUnroll; ++k) add(sum, x[k]);
   }
-  // Random data meet this about once in 2^128 threads.
+  for (; i < accesses; i += stride) {
+    add(sum, __ldcg(from + at));
+    at = next_element(at, step, elements);
+  }
+  // Random data meet this in one of 2^128 threads.
   if ((sum.x & sum.y & sum.z & sum.w) == 0xFFFFFFFFu) to[0] = sum;
 }
 
-__global__ void write_kernel(uint4* to, std::uint64_t elements, std::uint32_t turns) {
-  // Random bits that differ from thread to thread and from turn to turn, at the price of an add.
-  uint4 x = random_element(first_element(), 7);
+__global__ void write_kernel(uint4* to, std::uint64_t elements, std::uint64_t accesses) {
   const std::uint64_t stride = grid_threads();
-  for (std::uint32_t turn = 0; turn < turns; ++turn) {
-    const std::uint64_t rotation = rotation_of(turn, elements);
+  const std::uint64_t step = stride % elements;
+  std::uint64_t at = first_element() % elements;
+  // Random bits that differ from thread to thread and from store to store, at the price of an add.
+  uint4 x = random_element(first_element(), 7);
+  for (std::uint64_t i = first_element(); i < accesses; i += stride) {
     x.x += 0x9E3779B9u;
-    for (std::uint64_t i = first_element(); i < elements; i += stride) {
-      __stcg(to + rotated(i, rotation, elements), x);
-    }
+    __stcg(to + at, x);
+    at = next_element(at, step, elements);
   }
 }
 
@@ -104,10 +104,11 @@ void launch_pass(const BandwidthTest& test, const Buffers& buffers, unsigned blo
   switch (test.access) {
     case Access::kRead:
       read_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.from, buffers.to, test.elements,
-                                                        test.turns);
+                                                        test.accesses());
       break;
     case Access::kWrite:
-      write_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.to, test.elements, test.turns);
+      write_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.to, test.elements,
+                                                         test.accesses());
       break;
     case Access::kCopy:
       copy_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.from, buffers.to, test.elements);

@@ -5,8 +5,7 @@
 namespace rooftop::cuda {
 
 double BandwidthTest::bytes() const {
-  const std::uint64_t once = elements * kElementBytes * (access == Access::kCopy ? 2 : 1);
-  return static_cast<double>(once) * turns;
+  return static_cast<double>(accesses() * kElementBytes) * (access == Access::kCopy ? 2 : 1);
 }
 
 std::vector<BandwidthTest> plan_bandwidth_tests(std::uint64_t l2_bytes, std::uint64_t free_bytes) {

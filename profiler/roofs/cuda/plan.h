@@ -11,7 +11,7 @@ namespace rooftop::cuda {
 enum class Access { kRead, kWrite, kCopy };
 inline constexpr std::uint64_t kElementBytes = 16;
 
-// One roof's measurement: a kernel that goes over a working set `turns` times.
+// One roof's measurement: a kernel that goes round a working set `turns` times.
 struct BandwidthTest {
   const char* kind = "";  // MeasuredRoof::kind
   const char* what = "";  // for the progress line
@@ -19,6 +19,8 @@ struct BandwidthTest {
   std::uint64_t elements = 0;  // of the working set; a copy has two of them
   std::uint32_t turns = 1;
 
+  // Accesses of one launch, over all threads and turns.
+  [[nodiscard]] std::uint64_t accesses() const { return elements * turns; }
   // Bytes that one launch moves: what is read and what is written.
   [[nodiscard]] double bytes() const;
 };
@@ -39,20 +41,15 @@ std::vector<BandwidthTest> plan_bandwidth_tests(std::uint64_t l2_bytes, std::uin
 #define ROOFTOP_HOST_DEVICE
 #endif
 
-// Where a turn over the working set begins. Turns are rotated against one another, so that no
-// thread meets the same address twice in a row: neither the compiler nor an L1 can save a load.
-// Below `elements`, and a multiple of 8 elements (128 bytes) before it wraps.
-ROOFTOP_HOST_DEVICE constexpr std::uint64_t rotation_of(std::uint64_t turn,
-                                                        std::uint64_t elements) {
-  constexpr std::uint64_t kStep = 4096 + 8;
-  return turn * kStep % elements;
-}
-
-// Element i of a turn; i and rotation are below `elements`.
-ROOFTOP_HOST_DEVICE constexpr std::uint64_t rotated(std::uint64_t i, std::uint64_t rotation,
-                                                    std::uint64_t elements) {
-  const std::uint64_t at = i + rotation;
-  return at < elements ? at : at - elements;
+// How threads go round a working set: access i of all turns, counted over all threads, is to
+// element i modulo `elements`. Thread t of n makes the accesses t, t + n, t + 2n, ...: from element
+// t modulo `elements` on by steps of n modulo `elements`, without a division. All threads have the
+// same share of work, and none meets an address twice in a row where n is no multiple of
+// `elements`, so that neither the compiler nor an L1 can save a load.
+ROOFTOP_HOST_DEVICE constexpr std::uint64_t next_element(std::uint64_t at, std::uint64_t step,
+                                                         std::uint64_t elements) {
+  const std::uint64_t next = at + step;
+  return next < elements ? next : next - elements;
 }
 
 #undef ROOFTOP_HOST_DEVICE
