@@ -139,7 +139,7 @@ TEST(Table, NoLineIsWiderThanTheTerminal) {
   for (const auto& report :
        {testing::sample_cpu_run(), testing::sample_gpu_sweep(testing::Bytes::kCounted),
         testing::sample_empty(), testing::sample_hostile(), Report{}}) {
-    for (int width = 40; width <= 160; ++width) {
+    for (int width = 40; width <= 160; width += 3) {
       for (const bool unicode : {false, true}) {
         for (const std::string& line : lines_of(render_table(report, {false, width, unicode}))) {
           ASSERT_LE(display_width(line), width) << line;
@@ -205,10 +205,12 @@ TEST(Table, SaysWhatWasRunAndWhatWasLost) {
 
 TEST(Table, ShowsTheSpreadOverTheCellsOfASweep) {
   Report report = testing::sample_gpu_sweep();
-  Point* worst = report.mutable_points(7);
-  while (worst->series() != "qk/pv ar") ++worst;
-  worst->set_roof_fraction(0.0123);
-  worst->set_query_tokens(16);
+  for (Point& p : *report.mutable_points()) {
+    if (p.series() != "qk/pv ar") continue;
+    p.set_roof_fraction(0.0123);
+    p.set_query_tokens(16);
+    break;
+  }
   const std::string table = render_table(report, ascii(120));
   EXPECT_THAT(table, ::testing::ContainsRegex("qk/pv ar +43 +1.2 % +b=1 L=128 q=16 "));
   EXPECT_THAT(table, HasSubstr("points.csv has every cell"));

@@ -33,7 +33,14 @@ function judge(point, roofs, isDrawn) {
   };
 }
 
-function tooltipContent(point, roofs, isDrawn) {
+// How many other points lie so close that the mouse cannot tell them apart.
+function neighbours(point, shown) {
+  const near = (a, b) => Math.abs(Math.log10(a / b)) < 0.01;
+  const close = shown.filter((p) => near(p.intensity, point.intensity) && near(p.flops_per_s, point.flops_per_s));
+  return close.length - 1;  // the point itself, which ECharts hands back as a copy
+}
+
+function tooltipContent(point, shown, roofs, isDrawn) {
   const { fraction, bound, roof } = judge(point, roofs, isDrawn);
   const list = element("dl");
   const row = (name, text) => {
@@ -59,7 +66,9 @@ function tooltipContent(point, roofs, isDrawn) {
   row("share", humanPercent(point.share));
   row("run", [point.run, point.model, point.dtype, point.attention, point.variant].filter(Boolean).join(", "));
   const head = element("strong", {}, swatch(seriesColour(point.series)), data.series[point.series]);
-  return element("div", { class: "tooltip" }, head, list);
+  const others = neighbours(point, shown);
+  const hint = others === 0 ? "" : `and ${others} more here: choose a batch and a length`;
+  return element("div", { class: "tooltip" }, head, list, hint);
 }
 
 function scatterItem(point) {
@@ -132,7 +141,10 @@ function chartOption(points, roofs, isDrawn, hidden) {
     tooltip: {
       trigger: "item", confine: true, backgroundColor: themeColour("card"), borderColor: themeColour("line"),
       textStyle: { color: themeColour("ink") },
-      formatter: ({ data: item }) => (item.point ? tooltipContent(item.point, roofs, isDrawn) : ""),
+      formatter: ({ data: item }) => {
+        const shown = points.filter((p) => !hidden.has(data.series[p.series]));
+        return item.point ? tooltipContent(item.point, shown, roofs, isDrawn) : "";
+      },
     },
     xAxis: axis("Operational Intensity (FLOP/Byte)", range.x_min, range.x_max, 30),
     yAxis: axis("Performance (FLOP/s)", range.y_min, range.y_max, 48),
