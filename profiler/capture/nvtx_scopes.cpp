@@ -1,6 +1,3 @@
-// The strong definition of NVTX's static injection hook stands in this file; NVTX's own weak one is
-// left out here.
-#define NVTX_STATIC_INJECTION_IMPL
 #include "profiler/capture/nvtx_scopes.h"
 
 #include <sys/syscall.h>
@@ -15,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "profiler/capture/injection_hook.h"
 #include "profiler/capture/spsc_ring.h"
 
 namespace rooftop::capture {
@@ -217,7 +215,9 @@ void install(NvtxFunctionTable table, unsigned int size, unsigned int id, Functi
     *table[id] = reinterpret_cast<NvtxFunctionPointer>(function);
 }
 
-int NVTX_API initialize(NvtxGetExportTableFunc_t get_export_table) {
+}  // namespace
+
+int initialize_injection(InjectionExportTable get_export_table) noexcept {
   const auto* callbacks =
       static_cast<const NvtxExportTableCallbacks*>(get_export_table(NVTX_ETID_CALLBACKS));
   if (callbacks == nullptr) return 0;
@@ -232,9 +232,8 @@ int NVTX_API initialize(NvtxGetExportTableFunc_t get_export_table) {
   return 1;
 }
 
-}  // namespace
-
 bool scopes_heard() noexcept {
+  link_injection_hook();
   nvtxInitialize(nullptr);  // any NVTX call settles who hears; this one does nothing else
   return shared().reached.load(std::memory_order_acquire) && nvtx::domain() == our_domain();
 }
@@ -288,8 +287,3 @@ double calibrate_scope_ns() noexcept {
 }
 
 }  // namespace rooftop::capture
-
-// NVTX calls this on its first use in a binary that links us, unless NVTX_INJECTION64_PATH names
-// another tool.
-extern "C" __attribute__((visibility("default")))
-NvtxInitializeInjectionNvtxFunc_t InitializeInjectionNvtx2_fnptr = rooftop::capture::initialize;
