@@ -92,7 +92,7 @@ class ChunkDecoder {
   template <class Deliver>
   void for_each_block(Deliver&& deliver) {
     std::array<std::uint64_t, kBlockRows> values;
-    block_.assign(kBlockRows, Record{});
+    block_.assign(std::min(kBlockRows, rows_), Record{});
     for (std::size_t row = 0; row < rows_;) {
       const std::size_t n = std::min(kBlockRows, rows_ - row);
       for_each_column([&](const auto& column, std::size_t i) {

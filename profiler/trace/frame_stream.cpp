@@ -92,8 +92,8 @@ bool FrameStream::in_order(std::uint64_t sequence, std::size_t size) {
   if (sequence > expected) {
     recovery_.salvaged_frames += sequence - expected;
     if (!behind_damage) {
-      note(plural(sequence - expected, "frame") + " before byte " +
-           std::to_string(source_.offset()) + " are missing.");
+      note(plural(sequence - expected, "frame") + " missing before byte " +
+           std::to_string(source_.offset()) + ".");
     }
     return true;
   }

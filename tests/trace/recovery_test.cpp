@@ -207,7 +207,7 @@ TEST_F(Recovering, NamesOfALostStringsFrameAreEmpty) {
   EXPECT_EQ(reader.string(2), "");
   EXPECT_EQ(reader.string(3), "norm");
   EXPECT_THAT(result.recovery.notes,
-              ::testing::ElementsAre(::testing::HasSubstr("1 frame before byte"),
+              ::testing::ElementsAre(::testing::HasSubstr("1 frame missing before byte"),
                                      "2 of 3 strings were lost."));
 }
 
