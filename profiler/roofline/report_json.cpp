@@ -37,6 +37,7 @@ std::string report_json(const Report& report) {
   if (!status.ok()) {
     throw InputError(fmt::format("The report cannot be written as JSON: {}.", status.ToString()));
   }
+  while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
 }
 

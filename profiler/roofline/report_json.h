@@ -1,6 +1,6 @@
 // report.json: the Report message as protobuf JSON, with the field names of report.proto. Fields
 // without presence are always there, absent figures never; 64-bit counts are strings, as protobuf
-// JSON has them.
+// JSON has them. No newline at the end.
 #pragma once
 
 #include <string>
