@@ -41,7 +41,12 @@ void add_cells(std::vector<Cell>& cells, const SweepOptions& options, std::int64
   if (wants("init")) cells.push_back({Phase::kInit, batch, length, length});
   if (!wants("ar")) return;
   for (const std::int64_t candidates : options.candidates) {
-    if (candidates <= length) cells.push_back({Phase::kAr, batch, candidates, length});
+    if (candidates > length) {
+      throw InputError(fmt::format(
+          "--candidates {} is more than --lengths {}: a decode step's rows are part of its length",
+          candidates, length));
+    }
+    cells.push_back({Phase::kAr, batch, candidates, length});
   }
 }
 
@@ -80,8 +85,6 @@ std::vector<Cell> plan_cells(const SweepOptions& options) {
   for (const std::int64_t batch : batches) {
     for (const std::int64_t length : lengths) add_cells(cells, options, batch, length);
   }
-  if (cells.empty())
-    throw InputError("the grid is empty: every --candidates is larger than every --lengths");
   return cells;
 }
 

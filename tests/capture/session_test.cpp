@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "profiler/core/machine.h"
 #include "profiler/trace/reader.h"
 #include "rooftop/nvtx.h"
 
@@ -55,7 +56,7 @@ class SessionTest : public ::testing::Test {
     SessionOptions o;
     o.output = (directory_ / name).string();
     o.meta.run = "test";
-    o.meta.devices.push_back({.kind = DeviceKind::kCpu, .name = "cpu"});
+    o.meta.devices = {describe_cpu()};
     return o;
   }
   std::filesystem::path directory_;

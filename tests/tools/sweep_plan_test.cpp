@@ -41,11 +41,13 @@ TEST(SweepPlan, DecodeFollowsThePrefillOfItsLength) {
 
 TEST(SweepPlan, CandidatesMakeDecodeCellsOfTheirOwn) {
   SweepOptions options = grid({1}, {8});
-  options.candidates = {1, 4, 16};
+  options.candidates = {1, 4};
   options.phases = {"ar"};
   const auto cells = plan_cells(options);
-  ASSERT_EQ(cells.size(), 2U);  // 16 rows do not end at 8 keys
+  ASSERT_EQ(cells.size(), 2U);
   EXPECT_EQ(cells[1].query_tokens, 4);
+  options.candidates = {16};  // rows that would not end at 8 keys
+  EXPECT_THROW(plan_cells(options), InputError);
 }
 
 TEST(SweepPlan, CapacityIsWhatTheCellNeeds) {

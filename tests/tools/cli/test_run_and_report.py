@@ -134,8 +134,8 @@ def test_shares_account_for_everything(swept):
 def test_kernels_csv_has_a_row_a_launch(swept):
     kernels = rows(swept[0] / "kernels.csv")
     assert list(kernels[0]) == KERNEL_COLUMNS
-    # 8 cells x 2 repeats x (2 layers x 11 operators + embed, final norm, head, sampling)
-    assert len(kernels) == 8 * 2 * (2 * 11 + 4)
+    # 8 cells x 2 repeats x (2 layers x 12 operators + embed, final norm, head, sampling)
+    assert len(kernels) == 8 * 2 * (2 * 12 + 4)
     assert {k["operator"] for k in kernels} >= {"qkv", "gate_up", "down", "qk_pv", "o_proj", "lm_head", "norm", "sampling"}
     assert all(int(k["duration_ns"]) > 0 for k in kernels)
 
