@@ -314,7 +314,7 @@ TEST(UserFile, SurvivesRandomDamage) {
   std::mt19937 random(20240607);
   const std::string original(kBuiltinDeviceTable.substr(0, 4000));
   int refused = 0;
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < 500; ++round) {
     std::string text = original;
     for (int edits = 1 + static_cast<int>(random() % 4); edits > 0; --edits) {
       const std::size_t at = random() % text.size();
@@ -334,7 +334,7 @@ TEST(UserFile, SurvivesRandomDamage) {
     }
     refused += error_of(text).empty() ? 0 : 1;
   }
-  EXPECT_GT(refused, 1000);
+  EXPECT_GT(refused, 250);
 }
 
 }  // namespace

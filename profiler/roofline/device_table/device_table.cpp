@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <utility>
 
 #include "profiler/core/error.h"
 #include "profiler/roofline/device_table/builtin.h"
@@ -42,16 +43,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 // How a device's names are like a key, best first.
 enum class Likeness { kBegins, kContains, kNear, kFar };
-struct Rank {
-  Likeness likeness = Likeness::kFar;
-  std::size_t distance = 0;
-  auto operator<=>(const Rank&) const = default;
-};
+using Rank = std::pair<Likeness, std::size_t>;  // and the distance in spelling
 
 Rank rank_of(const std::string& name, const std::string& key) {
-  if (name.starts_with(key)) return {Likeness::kBegins};
+  if (name.starts_with(key)) return {Likeness::kBegins, 0};
   if (name.find(key) != std::string::npos || key.find(name) != std::string::npos) {
-    return {Likeness::kContains};
+    return {Likeness::kContains, 0};
   }
   const std::size_t distance = edit_distance(name, key);
   const bool near = distance * 2 <= std::max(name.size(), key.size());
@@ -136,8 +133,8 @@ std::vector<std::string> DeviceTable::suggest(std::string_view name, std::size_t
   std::sort(ranked.begin(), ranked.end());
   std::vector<std::string> ids;
   for (const auto& [rank, id] : ranked) {
-    const bool as_good = rank.likeness == ranked.front().first.likeness;
-    if (ids.size() == count || !as_good || rank.likeness == Likeness::kFar) break;
+    const bool as_good = rank.first == ranked.front().first.first;
+    if (ids.size() == count || !as_good || rank.first == Likeness::kFar) break;
     ids.push_back(id);
   }
   return ids;
