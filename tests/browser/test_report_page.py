@@ -58,19 +58,28 @@ class Page:
             if selected[other] != (other == name):
                 self.legend(other).click()
 
-    def hover(self, series, index):
-        """Moves the mouse to a point; the text of the tooltip, or '' where none is shown."""
+    def hover(self, series, index, patience=10):
+        """Moves the mouse to a point; the text of its tooltip, or '' where none comes up within `patience` seconds."""
         index_of_series = [s["name"] for s in self.option()["series"]].index(series)
         x, y = self.run(CHART + """
             const data = chart.getOption().series[arguments[0]].data[arguments[1]].value;
             return chart.convertToPixel({seriesIndex: arguments[0]}, data);""", index_of_series, index)
         box = self.browser.find_element(By.ID, "chart")
-        mouse = ActionChains(self.browser, duration=20)
-        mouse.move_to_element_with_offset(box, 3 - box.rect["width"] / 2, 3 - box.rect["height"] / 2)
-        mouse.move_to_element_with_offset(box, round(x - box.rect["width"] / 2), round(y - box.rect["height"] / 2))
-        mouse.perform()
-        time.sleep(0.15)
+        left, top = -box.rect["width"] / 2, -box.rect["height"] / 2
+        self.move(box, left + 3, top + 3)
+        self.wait(lambda: not self.tooltip(), 10)  # an earlier point's
+        self.move(box, round(left + x), round(top + y))
+        self.wait(self.tooltip, patience)
         return self.tooltip()
+
+    def move(self, element, x, y):
+        ActionChains(self.browser, duration=20).move_to_element_with_offset(element, x, y).perform()
+
+    @staticmethod
+    def wait(condition, patience):
+        end = time.monotonic() + patience
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.05)
 
     def tooltip(self):
         shown = [t for t in self.browser.find_elements(By.CSS_SELECTOR, "#chart .tooltip") if t.is_displayed()]
@@ -170,6 +179,8 @@ def test_hover_shows_a_counted_points_modelled_twin(open_page):
     page.show_only("qkv mlp init")
     text = page.hover("qkv mlp init", 0)
     assert "B a step, MEASURED" in text and "compulsory" in text and "amplification 1.03×" in text
+    page.show_only("up/gate/down init")
+    assert "B a step, JOINED" in page.hover("up/gate/down init", 0), "a hollow mark is hit within, too"
     marks = {name: set(page.series(name)["symbols"]) for name in ("qkv mlp init", "up/gate/down init", "qk/pv init")}
     assert marks["qkv mlp init"] == marks["up/gate/down init"] == {"circle"}  # filled, hollow
     assert all(mark.startswith("path://") for mark in marks["qk/pv init"])
@@ -183,7 +194,7 @@ def test_legend_click_hides_and_shows(open_page):
     page.legend("qk/pv ar").click()
     assert page.legend("qk/pv ar").get_attribute("aria-pressed") == "false"
     assert page.option()["selected"]["qk/pv ar"] is False
-    assert page.hover("qk/pv ar", 0) == ""
+    assert page.hover("qk/pv ar", 0, patience=0.5) == ""
     page.legend("qk/pv ar").click()
     assert page.option()["selected"]["qk/pv ar"] is True
     assert page.hover("qk/pv ar", 0) != ""
