@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "profiler/core/error.h"
@@ -60,6 +61,7 @@ class CpuRoofs {
     const std::uint64_t l3_share = caches_.l3_total / 2 / static_cast<std::uint64_t>(team_.count());
     cache_read("l3_read", l3_share >= 2 * caches_.l2_per_core ? l3_share : 0);
     compute();
+    note_waiting();
     return std::move(roofs_);
   }
 
@@ -126,28 +128,41 @@ class CpuRoofs {
     add("dram_copy", "", copy);
   }
 
+  // The rate of all threads together, each doing passes of `units` by itself: the sum of their
+  // medians, as they run side by side but need not start together. Threads that share processors
+  // have to be timed together.
+  template <class Pass>
+  double side_by_side(double units, double share, const Pass& pass) {
+    const double seconds = share * options_.seconds;
+    if (!team_.pinned()) {
+      return best_rate(units * team_.count(), seconds, [&] { team_.run(pass); });
+    }
+    std::vector<double> rates(static_cast<std::size_t>(team_.count()));
+    team_.run([&](int thread) {
+      rates[static_cast<std::size_t>(thread)] = median_rate(units, seconds, [&] { pass(thread); });
+    });
+    return std::accumulate(rates.begin(), rates.end(), 0.0);
+  }
+
   // Every thread reads a working set of its own again and again.
   void cache_read(const char* kind, std::uint64_t set_bytes) {
     set_bytes -= set_bytes % kBandwidthUnit;
     if (set_bytes == 0) return;
     announce(kind, kShareOfCache);
-    const auto threads = static_cast<std::uint64_t>(team_.count());
-    const Buffer buffer(set_bytes * threads);
-    const auto turns = std::max<std::uint64_t>((64U << 20) / set_bytes, 1);
+    const Buffer buffer(set_bytes * static_cast<std::uint64_t>(team_.count()));
+    const auto turns = std::max<std::uint64_t>((16U << 20) / set_bytes, 1);
     std::atomic<std::uint64_t> checksum = 0;
-    const auto bytes = static_cast<double>(set_bytes * threads * turns);
-    const double rate = best_rate(bytes, kShareOfCache * options_.seconds, [&] {
-      team_.run([&](int thread) {
-        std::byte* set = buffer.data() + set_bytes * static_cast<std::uint64_t>(thread);
-        std::uint64_t sum = 0;
-        for (std::uint64_t turn = 0; turn < turns; ++turn) {
-          // A write in between: no compiler may take the sums of two turns to be the same.
-          write_memory(VectorIsa::kPortable, Stores::kRegular, set, 64, turn);
-          sum += read_memory(isa_, set, set_bytes);
-        }
-        checksum += sum;
-      });
-    });
+    const double rate =
+        side_by_side(static_cast<double>(set_bytes * turns), kShareOfCache, [&](int thread) {
+          std::byte* set = buffer.data() + set_bytes * static_cast<std::uint64_t>(thread);
+          std::uint64_t sum = 0;
+          for (std::uint64_t turn = 0; turn < turns; ++turn) {
+            // A write in between: no compiler may take the sums of two turns to be the same.
+            write_memory(VectorIsa::kPortable, Stores::kRegular, set, 64, turn);
+            sum += read_memory(isa_, set, set_bytes);
+          }
+          checksum += sum;
+        });
     add(kind, "",
         {rate, fmt::format("{}, {} each of {}", loads_text(isa_), size_text(set_bytes),
                            threads_text(team_.count()))});
@@ -155,19 +170,11 @@ class CpuRoofs {
 
   double loop_rate(const FmaLoop& loop) {
     static constexpr float kStarts[kFmaChains] = {};
+    // 10^8 FLOP: below a millisecond for one core, so that few passes are interrupted.
+    const auto turns = static_cast<std::int64_t>(1e8 / loop.flops_per_turn);
     std::atomic<double> sum = 0;
-    const auto turn_all = [&](std::int64_t turns) {
-      team_.run([&](int) { sum = loop.run(turns, 0.5F, 1.0F, kStarts); });
-    };
-    // As many turns as take about 10 ms, so that starting the team does not count.
-    std::int64_t turns = 1 << 10;
-    for (double seconds = 0; seconds < 0.01; turns *= 2) {
-      const auto begin = std::chrono::steady_clock::now();
-      turn_all(turns);
-      seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    }
-    const double flops = loop.flops_per_turn * static_cast<double>(turns) * team_.count();
-    return best_rate(flops, kShareOfLoop * options_.seconds, [&] { turn_all(turns); });
+    return side_by_side(loop.flops_per_turn * static_cast<double>(turns), kShareOfLoop,
+                        [&](int) { sum = loop.run(turns, 0.5F, 1.0F, kStarts); });
   }
 
   // Products twice as large as long as three of them fit the time: the larger, the less their edges
@@ -178,7 +185,7 @@ class CpuRoofs {
     Rate best;
     double seconds = kShareOfProduct * options_.seconds;
     for (std::int64_t size = kSmallest; size <= kLargest && seconds > 0; size *= 2) {
-      const auto begin = std::chrono::steady_clock::now();
+      const Clock::time_point begin = Clock::now();
       std::optional<SquareGemm> gemm;
       try {
         gemm.emplace(type, size);
@@ -189,7 +196,7 @@ class CpuRoofs {
       best = larger(best,
                     {rate, fmt::format("oneDNN {}, product of size {}, {}", gemm->implementation(),
                                        size, threads_text(team_.count()))});
-      seconds -= std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      seconds -= std::chrono::duration<double>(Clock::now() - begin).count();
       const double next_flops = 8 * gemm->flops();
       if (4 * next_flops / rate > seconds) break;
     }
@@ -220,10 +227,29 @@ class CpuRoofs {
     add("compute", "bf16", bf16);
   }
 
+  // A busy machine is said to be one: its roofs are too low. More threads than processors wait for
+  // one another, which says nothing about other programs.
+  void note_waiting() {
+    if (!team_.pinned()) return;
+    const double wall = std::chrono::duration<double>(Clock::now() - begin_).count();
+    const double waited = (seconds_waited() - waited_before_) / (wall * team_.count());
+    for (RoofMeasurement& measurement : roofs_) {
+      measurement.waited = std::clamp(waited, 0.0, 1.0);
+      if (measurement.waited > kBusyShare) {
+        measurement.method += fmt::format(", perhaps too low: threads waited {:.0f} % of the time",
+                                          100 * measurement.waited);
+      }
+    }
+  }
+
+  using Clock = std::chrono::steady_clock;
+
   const CpuRoofOptions& options_;
   VectorIsa isa_;
   PinnedThreads team_;
   CacheSizes caches_;
+  Clock::time_point begin_ = Clock::now();
+  double waited_before_ = seconds_waited();
   double done_ = 0;
   std::vector<RoofMeasurement> roofs_;
 };

@@ -3,6 +3,8 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 namespace rooftop {
 namespace {
@@ -58,6 +60,18 @@ PinnedThreads::~PinnedThreads() {
 void PinnedThreads::run(const std::function<void(int)>& work) const {
 #pragma omp parallel for schedule(static, 1) num_threads(threads_)
   for (int thread = 0; thread < threads_; ++thread) work(thread);
+}
+
+double seconds_waited() {
+  double nanoseconds = 0;
+  std::error_code error;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    std::ifstream file(task.path() / "schedstat");  // time on a processor, time waiting, switches
+    double on_processor = 0;
+    double waiting = 0;
+    if (file >> on_processor >> waiting) nanoseconds += waiting;
+  }
+  return nanoseconds * 1e-9;
 }
 
 Part part_of(std::uint64_t total, std::uint64_t unit, int i, int n) {

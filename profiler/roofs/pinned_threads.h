@@ -23,6 +23,9 @@ class PinnedThreads {
   // Threads of the team: fewer than asked for where OpenMP is limited to fewer.
   [[nodiscard]] int count() const { return threads_; }
 
+  // Whether each thread has a processor of its own.
+  [[nodiscard]] bool pinned() const { return !masks_before_.empty(); }
+
   // Calls work(thread) on every thread of the team at once, and waits for all. It must not throw.
   void run(const std::function<void(int)>& work) const;
 
@@ -31,6 +34,10 @@ class PinnedThreads {
   int threads_before_;
   std::vector<cpu_set_t> masks_before_;  // per thread; empty: not pinned
 };
+
+// Seconds that all threads of this process together have waited for a processor, although ready to
+// run, until now; 0 where the kernel does not tell.
+double seconds_waited();
 
 // The part of [0, total) that thread i of n works on: whole units but for the last thread's end,
 // parts differ by at most one unit.

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -150,16 +151,25 @@ Status RoofsCache::store(const RoofsKey& key, const std::vector<RoofMeasurement>
   return {};
 }
 
-std::vector<RoofMeasurement> cached_cpu_roofs(const CpuRoofOptions& options, bool fresh,
-                                              const RoofsCache& cache) {
-  const RoofsKey key = roofs_key(describe_cpu(), thread_count(options));
+std::vector<RoofMeasurement> cached_roofs(
+    const RoofsKey& key, const RoofsCache& cache, bool fresh,
+    const std::function<std::vector<RoofMeasurement>()>& measure) {
   if (!fresh) {
     if (auto kept = cache.load(key)) return *std::move(kept);
   }
-  std::vector<RoofMeasurement> roofs = measure_cpu_roofs(options);
+  std::vector<RoofMeasurement> roofs = measure();
+  const bool busy = std::any_of(roofs.begin(), roofs.end(), [](const RoofMeasurement& roof) {
+    return roof.waited > kBusyShare;
+  });
   // Without a place to keep them the roofs are as good: the next run measures again.
-  (void)cache.store(key, roofs);
+  if (!busy) (void)cache.store(key, roofs);
   return roofs;
+}
+
+std::vector<RoofMeasurement> cached_cpu_roofs(const CpuRoofOptions& options, bool fresh,
+                                              const RoofsCache& cache) {
+  return cached_roofs(roofs_key(describe_cpu(), thread_count(options)), cache, fresh,
+                      [&] { return measure_cpu_roofs(options); });
 }
 
 }  // namespace rooftop

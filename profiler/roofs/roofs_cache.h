@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,7 +50,13 @@ class RoofsCache {
   std::filesystem::path folder_;
 };
 
-// The CPU's roofs: those of the cache, or measured now (always if `fresh`) and then stored.
+// The roofs of a key: those of the cache, or what `measure` gives (always if `fresh`), which is
+// then stored, but for roofs that were measured on a busy machine.
+std::vector<RoofMeasurement> cached_roofs(
+    const RoofsKey& key, const RoofsCache& cache, bool fresh,
+    const std::function<std::vector<RoofMeasurement>()>& measure);
+
+// The CPU's roofs.
 std::vector<RoofMeasurement> cached_cpu_roofs(const CpuRoofOptions& options, bool fresh = false,
                                               const RoofsCache& cache = RoofsCache());
 

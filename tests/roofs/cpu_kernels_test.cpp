@@ -1,8 +1,10 @@
 // The kernels do exactly what is counted: every byte, every multiply-add.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "profiler/core/error.h"
@@ -158,6 +160,22 @@ TEST(BestRate, RunsAtLeastFourPasses) {
   const double rate = best_rate(1000, 0, [&] { ++passes; });
   EXPECT_EQ(passes, 4);
   EXPECT_GT(rate, 0);
+}
+
+// A fast pass among slow ones is the best, and does not change the median.
+TEST(BestRate, BestAndMedianAreWhatTheySay) {
+  const auto sleeping = [](std::vector<int> milliseconds) {
+    return [pass = std::size_t{0}, milliseconds]() mutable {
+      std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds.at(pass++)));
+    };
+  };
+  // The first pass is not measured; three are.
+  const double best = best_rate(1, 0, sleeping({0, 1, 100, 100}));
+  EXPECT_GT(best, 1 / 0.1);
+  EXPECT_LE(best, 1 / 0.001);
+  const double median = median_rate(1, 0, sleeping({0, 1, 100, 100}));
+  EXPECT_LE(median, 1 / 0.1);
+  EXPECT_GT(median, 0);
 }
 
 }  // namespace

@@ -27,11 +27,14 @@ TEST(CpuRoofs, AreCompletePositiveAndNamed) {
   const std::vector<RoofMeasurement> measured = measure_cpu_roofs(options);
   EXPECT_GT(last, 0.5);
   std::map<std::string, double> value;
-  for (const auto& [roof, method] : measured) {
+  for (const auto& [roof, method, waited] : measured) {
     SCOPED_TRACE(roof.kind + roof.dtype);
     EXPECT_GT(roof.value, 1e8) << "no machine that runs this is below 0.1 GB/s or GFLOP/s";
     EXPECT_LT(roof.value, 1e16);
     EXPECT_GE(roof.clock_hz, 0);
+    EXPECT_GE(waited, 0);
+    EXPECT_LE(waited, 1);
+    EXPECT_EQ(method.find("waited") != std::string::npos, waited > kBusyShare);
     EXPECT_THAT(method, ::testing::HasSubstr("thread"));
     EXPECT_TRUE(value.emplace(roof.kind + roof.dtype, roof.value).second) << "twice";
   }
@@ -44,7 +47,7 @@ TEST(CpuRoofs, AreCompletePositiveAndNamed) {
 }
 
 TEST(CpuRoofs, RoofsOfSetsTheDevice) {
-  const std::vector<RoofMeasurement> measured = {{{0, "dram_read", "", 1e9, 2e9}, "method"}};
+  const std::vector<RoofMeasurement> measured = {{{0, "dram_read", "", 1e9, 2e9}, "method", 0}};
   const std::vector<MeasuredRoof> roofs = roofs_of(measured, 3);
   ASSERT_EQ(roofs.size(), 1U);
   EXPECT_EQ(roofs[0].device, 3U);

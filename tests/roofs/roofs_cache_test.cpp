@@ -6,7 +6,8 @@
 #include <fstream>
 #include <iterator>
 #include <random>
-#include <sstream>
+
+#include "profiler/core/machine.h"
 
 namespace rooftop {
 namespace {
@@ -21,8 +22,8 @@ class RoofsCacheTest : public ::testing::Test {
   ~RoofsCacheTest() override { fs::remove_all(folder_); }
 
   static std::vector<RoofMeasurement> roofs() {
-    return {{{0, "dram_read", "", 12.5e9, 2.6e9}, "loads \"quoted\""},
-            {{0, "compute", "bf16", 2.25e11, 0}, "oneDNN \xff"}};
+    return {{{0, "dram_read", "", 12.5e9, 2.6e9}, "loads \"quoted\"", 0},
+            {{0, "compute", "bf16", 2.25e11, 0}, "oneDNN \xff", 0}};
   }
   static RoofsKey key() { return {"AMD EPYC", "AVX-512 BF16", 24ULL << 30, 0, 2, "0.1.0"}; }
 
@@ -131,23 +132,42 @@ TEST_F(RoofsCacheTest, AFolderThatCannotBeMadeCostsNothingButAMessage) {
 }
 
 TEST_F(RoofsCacheTest, MeasuresOnceAndAgainWhenAsked) {
-  CpuRoofOptions options;
-  options.threads = 1;
-  options.seconds = 0;
   int measurements = 0;
-  options.progress = [&](std::string_view, double) { ++measurements; };
-  const auto first = cached_cpu_roofs(options, false, cache_);
-  EXPECT_GT(measurements, 0);
-  measurements = 0;
-  const auto second = cached_cpu_roofs(options, false, cache_);
-  EXPECT_EQ(measurements, 0);
+  const auto measure = [&] {
+    ++measurements;
+    return roofs();
+  };
+  const auto first = cached_roofs(key(), cache_, false, measure);
+  EXPECT_EQ(measurements, 1);
+  const auto second = cached_roofs(key(), cache_, false, measure);
+  EXPECT_EQ(measurements, 1);
   ASSERT_EQ(second.size(), first.size());
   for (std::size_t i = 0; i < first.size(); ++i) {
     EXPECT_EQ(second[i].roof.value, first[i].roof.value) << "not a digit may be lost";
-    EXPECT_EQ(second[i].method, first[i].method);
   }
-  cached_cpu_roofs(options, true, cache_);
-  EXPECT_GT(measurements, 0);
+  cached_roofs(key(), cache_, true, measure);
+  EXPECT_EQ(measurements, 2);
+}
+
+TEST_F(RoofsCacheTest, KeepsNoRoofsOfABusyMachine) {
+  int measurements = 0;
+  const auto measure = [&] {
+    ++measurements;
+    auto busy = roofs();
+    busy[1].waited = 0.5;
+    return busy;
+  };
+  EXPECT_EQ(cached_roofs(key(), cache_, false, measure).size(), 2U);
+  cached_roofs(key(), cache_, false, measure);
+  EXPECT_EQ(measurements, 2);
+}
+
+TEST_F(RoofsCacheTest, TheCpusRoofsAreFoundUnderTheirKey) {
+  CpuRoofOptions options;
+  options.threads = 3;
+  options.progress = [](std::string_view, double) { FAIL() << "measured although kept"; };
+  ASSERT_TRUE(cache_.store(roofs_key(describe_cpu(), 3), roofs()).ok());
+  EXPECT_EQ(cached_cpu_roofs(options, false, cache_).size(), 2U);
 }
 
 TEST(RoofsCacheFolder, FollowsTheEnvironment) {
