@@ -9,7 +9,8 @@
 
 namespace rooftop::inference {
 
-void Loop::check_cell(std::int64_t batch, std::int64_t query_tokens, std::int64_t length) const {
+void Loop::check_cell(std::int64_t batch, std::int64_t query_tokens, std::int64_t length,
+                      std::int64_t logit_rows) const {
   if (batch < 1 || batch > options_.max_batch) {
     throw InputError(fmt::format("A cell of batch {} does not fit: the KV cache has {} slots.",
                                  batch, options_.max_batch));
@@ -20,16 +21,16 @@ void Loop::check_cell(std::int64_t batch, std::int64_t query_tokens, std::int64_
                     "the length, and the KV cache holds {}.",
                     query_tokens, length, options_.max_length));
   }
-  if (query_tokens > options_.max_rows / batch) {
-    throw InputError(
-        fmt::format("A cell of {} x {} rows does not fit: this backend was made for steps of {}.",
-                    batch, query_tokens, options_.max_rows));
+  if (query_tokens > options_.max_rows / batch || logit_rows > options_.max_logit_rows / batch) {
+    throw InputError(fmt::format(
+        "A cell of {} x {} rows with logits for {} x {} does not fit: this backend was made for {} "
+        "and {}.",
+        batch, query_tokens, batch, logit_rows, options_.max_rows, options_.max_logit_rows));
   }
 }
 
-void Loop::run_cell(nvtx::Phase phase, std::int64_t batch, std::int64_t query_tokens, bool warmup) {
-  // Every row of a decode step has its logits, as when candidates are verified.
-  const std::int64_t logit_rows = phase == nvtx::kAr ? query_tokens : 1;
+void Loop::run_cell(nvtx::Phase phase, std::int64_t batch, std::int64_t query_tokens,
+                    std::int64_t logit_rows, bool warmup) {
   std::vector<std::int32_t> tokens(static_cast<std::size_t>(batch * query_tokens));
   for (auto& token : tokens) {
     token = static_cast<std::int32_t>(random_tokens_() % static_cast<std::uint64_t>(vocab_));
@@ -50,18 +51,18 @@ void Loop::run_cell(nvtx::Phase phase, std::int64_t batch, std::int64_t query_to
 }
 
 void Loop::prefill_cell(std::int64_t batch, std::int64_t length, bool warmup) {
-  check_cell(batch, length, length);
+  check_cell(batch, length, length, 1);
   for (std::int64_t i = 0; i < batch; ++i) rewind(static_cast<std::int32_t>(i), 0);
-  run_cell(nvtx::kInit, batch, length, warmup);
+  run_cell(nvtx::kInit, batch, length, 1, warmup);
 }
 
 void Loop::decode_cell(std::int64_t batch, std::int64_t length, std::int64_t candidates,
                        bool warmup) {
-  check_cell(batch, candidates, length);
+  check_cell(batch, candidates, length, candidates);  // every row is verified
   for (std::int64_t i = 0; i < batch; ++i) {
     fill_slot(static_cast<std::int32_t>(i), length - candidates);
   }
-  run_cell(nvtx::kAr, batch, candidates, warmup);
+  run_cell(nvtx::kAr, batch, candidates, candidates, warmup);
 }
 
 void Loop::fill_slot(std::int32_t slot, std::int64_t length) {

@@ -29,7 +29,7 @@ struct GenerateOptions {
   double top_p = 1;
   std::uint64_t seed = 0;
   bool ignore_eos = false;
-  std::vector<std::int32_t> eos_tokens;  // end a sequence; empty: the model's own
+  std::vector<std::int32_t> eos_tokens = {};  // end a sequence; empty: the model's own
   // Rows of a decode step per sequence: the last token and candidates - 1 guesses of what follows
   // (prompt lookup). The longest run that the model itself would have drawn is kept, so that the
   // tokens are those of candidates = 1.
@@ -93,8 +93,10 @@ class Loop {
 
   void check_generate(std::span<const std::vector<std::int32_t>> prompts,
                       const GenerateOptions& options) const;
-  void check_cell(std::int64_t batch, std::int64_t query_tokens, std::int64_t length) const;
-  void run_cell(nvtx::Phase phase, std::int64_t batch, std::int64_t query_tokens, bool warmup);
+  void check_cell(std::int64_t batch, std::int64_t query_tokens, std::int64_t length,
+                  std::int64_t logit_rows) const;
+  void run_cell(nvtx::Phase phase, std::int64_t batch, std::int64_t query_tokens,
+                std::int64_t logit_rows, bool warmup);
   void fill_slot(std::int32_t slot, std::int64_t length);
 
   Backend& backend_;

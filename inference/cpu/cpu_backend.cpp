@@ -55,6 +55,15 @@ void require_memory(const Config& config, const BackendOptions& options, const M
       describe_need(config, options, need), static_cast<double>(available) * 1e-9));
 }
 
+// There seemed to be enough, but the system said no.
+[[noreturn]] void refuse_allocation(const Config& config, const BackendOptions& options,
+                                    const MemoryNeed& need) {
+  throw InputError(fmt::format(
+      "{}, which the system did not grant: choose fewer layers, a smaller batch or length, or "
+      "raise the limit (ulimit -v).",
+      describe_need(config, options, need)));
+}
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const WeightSource& source, const BackendOptions& options, int threads,
@@ -86,7 +95,11 @@ class CpuBackend final : public Backend {
     need.weights = 0;  // are there already
     require_memory(config_, wanted, need);
     options_ = wanted;
-    allocate();
+    try {
+      allocate();
+    } catch (const std::bad_alloc&) {
+      refuse_allocation(config_, wanted, need);
+    }
   }
 
   [[nodiscard]] BackendTraits traits() const override {
@@ -333,10 +346,7 @@ std::unique_ptr<Backend> make_cpu_backend(const WeightSource& source, const Back
   try {
     return std::make_unique<cpu::CpuBackend>(source, options, threads, progress);
   } catch (const std::bad_alloc&) {
-    throw InputError(fmt::format(
-        "{}, which the system did not grant: choose fewer layers, a smaller batch or length, or "
-        "raise the limit (ulimit -v).",
-        cpu::describe_need(config, options, need)));
+    cpu::refuse_allocation(config, options, need);
   }
 }
 

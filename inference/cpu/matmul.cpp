@@ -14,7 +14,7 @@ constexpr std::int64_t kTileRows = 16;
 // A widened part: activation rows, and weight rows.
 constexpr std::int64_t kPanelX = 256;
 constexpr std::int64_t kPanelWeights = 512;
-constexpr std::size_t kMaxPrepared = 512;
+constexpr std::size_t kMaxPrepared = 128;
 
 float* floats(Buffer& buffer, std::int64_t count) {
   const auto needed = static_cast<std::size_t>(count) * sizeof(float);
