@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <filesystem>
 
 #include "profiler/core/error.h"
 
@@ -75,12 +74,6 @@ void check_config(const Config& c, const std::string& source) {
   }
   check_token(c, c.bos_token, "BOS", source);
   for (const std::int32_t id : c.eos_tokens) check_token(c, id, "EOS", source);
-}
-
-std::string name_of_path(const std::string& path) {
-  std::error_code ignored;
-  const auto full = std::filesystem::weakly_canonical(path, ignored);
-  return full.extension() == ".gguf" ? full.stem().string() : full.filename().string();
 }
 
 }  // namespace rooftop::inference

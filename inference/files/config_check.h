@@ -11,7 +11,4 @@ namespace rooftop::inference {
 // divide, the head size is even (RoPE turns pairs) and the numbers are finite.
 void check_config(const Config& config, const std::string& source);
 
-// The name a model goes by where its file gives none: the folder's name, or the file's less .gguf.
-std::string name_of_path(const std::string& path);
-
 }  // namespace rooftop::inference

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "inference/files/config_check.h"
+#include "inference/files/paths.h"
 #include "inference/files/tensors.h"
 #include "inference/files/text.h"
 #include "profiler/core/error.h"

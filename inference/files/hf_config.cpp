@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "inference/files/config_check.h"
 #include "inference/files/json.h"
 #include "inference/files/mapped_file.h"
+#include "inference/files/paths.h"
 #include "inference/files/text.h"
 #include "profiler/core/error.h"
 
@@ -168,13 +168,12 @@ Config parse_hf_config(std::string_view text, const std::string& file, const std
 }
 
 Config read_hf_config(const std::string& folder) {
-  const std::string file = (std::filesystem::path(folder) / "config.json").string();
+  const std::string file = join_path(folder, "config.json");
   Config config = parse_hf_config(MappedFile(file).text(), file, name_of_path(folder));
-  const auto generation = std::filesystem::path(folder) / "generation_config.json";
-  if (std::filesystem::exists(generation)) {
-    const std::string name = generation.string();
-    add_eos_tokens(parse(MappedFile(name).text(), name), name, config.eos_tokens);
-    check_config(config, name);
+  const std::string generation = join_path(folder, "generation_config.json");
+  if (exists(generation)) {
+    add_eos_tokens(parse(MappedFile(generation).text(), generation), generation, config.eos_tokens);
+    check_config(config, generation);
   }
   return config;
 }

@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
 #include "inference/files/hf_config.h"
 #include "inference/files/json.h"
+#include "inference/files/paths.h"
 #include "inference/files/safetensors.h"
 #include "inference/files/tensors.h"
 #include "inference/files/text.h"
@@ -17,7 +18,6 @@
 namespace rooftop::inference {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxIndexBytes = 64 << 20;
@@ -108,30 +108,26 @@ struct Contents {
   }
 };
 
-Contents read_contents(const fs::path& folder) {
+Contents read_contents(const std::string& folder) {
   Contents out;
-  const fs::path single = folder / "model.safetensors";
-  const fs::path index = folder / "model.safetensors.index.json";
-  if (fs::exists(single)) {
-    out.add(single.string());
+  const std::string single = join_path(folder, "model.safetensors");
+  const std::string index = join_path(folder, "model.safetensors.index.json");
+  if (exists(single)) {
+    out.add(single);
     return out;
   }
-  if (!fs::exists(index)) {
+  if (!exists(index)) {
     throw InputError(fmt::format(
         "{} holds neither model.safetensors nor model.safetensors.index.json: save the model with "
         "safe serialization.",
-        folder.string()));
+        folder));
   }
-  const auto weight_map = read_index(index.string());
-  std::map<std::string, bool> shards;
-  for (const auto& [tensor, shard] : weight_map) shards[shard] = true;
-  for (const auto& [shard, used] : shards) {
-    const fs::path path = folder / shard;
-    if (!fs::exists(path)) {
-      throw InputError(
-          fmt::format("{} is missing, which {} names.", path.string(), index.string()));
-    }
-    out.add(path.string());
+  std::set<std::string> shards;
+  for (const auto& [tensor, shard] : read_index(index)) shards.insert(shard);
+  for (const std::string& shard : shards) {
+    const std::string path = join_path(folder, shard);
+    if (!exists(path)) throw InputError(fmt::format("{} is missing, which {} names.", path, index));
+    out.add(path);
   }
   return out;
 }

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <unordered_map>
 #include <utility>
 #include <variant>
 
 #include "inference/files/mapped_file.h"
+#include "inference/files/paths.h"
 #include "inference/files/text.h"
 #include "inference/tokenizer/added_tokens.h"
 #include "inference/tokenizer/bpe.h"
@@ -223,17 +223,16 @@ std::string StreamDecoder::push(std::int32_t id) {
 std::string StreamDecoder::finish() { return take_utf8(pending_, /*flush=*/true); }
 
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& model_path) {
-  namespace fs = std::filesystem;
-  if (!fs::is_directory(model_path)) {
+  if (!is_folder(model_path)) {
     const MappedFile mapped(model_path);
     auto spec = tokenizer_from_gguf(GgufFile(mapped.bytes(), model_path));
     return spec ? std::make_unique<Tokenizer>(std::move(*spec)) : nullptr;
   }
-  const std::string file = (fs::path(model_path) / "tokenizer.json").string();
-  if (fs::exists(file)) {
+  const std::string file = join_path(model_path, "tokenizer.json");
+  if (exists(file)) {
     return std::make_unique<Tokenizer>(tokenizer_from_json(MappedFile(file).text(), file));
   }
-  if (fs::exists(fs::path(model_path) / "tokenizer.model")) {
+  if (exists(join_path(model_path, "tokenizer.model"))) {
     throw InputError(fmt::format(
         "{} has a tokenizer.model only, which is not supported yet: save its tokenizer.json with "
         "AutoTokenizer.from_pretrained(...).save_pretrained(...).",

@@ -120,6 +120,16 @@ TEST(Gguf, RecognisesLlama3RopeByItsFactors) {
   EXPECT_EQ(gguf_model(as_bytes(plain), {}, "m.gguf")->config().rope.scaling, RopeScaling::kNone);
 }
 
+// `predict` needs the shape only: any quantisation will do.
+TEST(Gguf, ReadsTheConfigOfAnyQuantisation) {
+  GgufBuilder builder;
+  for (BuiltTensor& tensor : builder.tensors) tensor.type = 12;
+  const std::string bytes = builder.bytes();
+  const Config c = gguf_config(GgufFile(as_bytes(bytes), "m.gguf"), "m");
+  EXPECT_EQ(c.hidden, 32);
+  EXPECT_EQ(c.checkpoint_dtype, "q4_k");
+}
+
 TEST(Gguf, RefusesByNameWhatItCannotRun) {
   using B = GgufBuilder;
   EXPECT_THAT(error_after([](B& b) { b.set("general.architecture", B::str("qwen2")); }),
