@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <new>
 
 #include "profiler/core/error.h"
@@ -38,7 +39,7 @@ void add_engine_options(CLI::App& command, EngineChoice& engine) {
 }
 
 void add_run(CLI::App& app, int& status) {
-  auto* o = new RunOptions;  // lives as long as the program
+  const auto o = std::make_shared<RunOptions>();
   CLI::App* c = app.add_subcommand("run", "Profile the built-in engine while it generates text");
   add_engine_options(*c, o->engine);
   c->add_option("--prompt", o->prompts, "Text to continue; several make a batch");
@@ -72,7 +73,7 @@ void add_run(CLI::App& app, int& status) {
 }
 
 void add_sweep(CLI::App& app, int& status) {
-  auto* o = new SweepOptions;
+  const auto o = std::make_shared<SweepOptions>();
   CLI::App* c =
       app.add_subcommand("sweep", "Profile a grid of batch sizes and lengths, prefill and decode");
   add_engine_options(*c, o->engine);
@@ -100,7 +101,7 @@ void add_sweep(CLI::App& app, int& status) {
 }
 
 void add_report(CLI::App& app, int& status) {
-  auto* o = new ReportCommandOptions;
+  const auto o = std::make_shared<ReportCommandOptions>();
   CLI::App* c = app.add_subcommand("report", "Table, charts and data of one or more traces");
   c->add_option("traces", o->inputs, "Trace files, or folders of them (ranks, hosts)")->required();
   c->add_option("-o,--output", o->output, "Folder for report.html, the pictures and the data");
@@ -120,7 +121,7 @@ void add_report(CLI::App& app, int& status) {
 }
 
 void add_roofs(CLI::App& app, int& status) {
-  auto* o = new RoofsOptions;
+  const auto o = std::make_shared<RoofsOptions>();
   CLI::App* c = app.add_subcommand("roofs", "Measure this machine's bandwidth and compute peaks");
   c->add_option("--device", o->device, "cpu, cuda or cuda:N")->capture_default_str();
   c->add_option("--threads", o->threads, "CPU threads (default: all cores)")
@@ -135,7 +136,7 @@ void add_roofs(CLI::App& app, int& status) {
 }
 
 void add_tokenize(CLI::App& app, int& status) {
-  auto* o = new TokenizeOptions;
+  const auto o = std::make_shared<TokenizeOptions>();
   CLI::App* c = app.add_subcommand("tokenize", "Token ids of the text on standard input");
   c->add_option("--model", o->model, "A GGUF file or a Hugging Face folder")->required();
   c->add_flag("--json", o->json, "Print {\"tokens\": [..]}");
