@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
-#include <regex>
 #include <string>
 #include <thread>
 
@@ -183,12 +182,26 @@ TEST(Script, MarksCountedPointsAndTheirModelledTwins) {
   EXPECT_THAT(script, HasSubstr("● bytes and time measured"));
 }
 
+// The script with every single-quoted string emptied; a doubled quote does not end one.
+std::string skeleton(const std::string& script) {
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < script.size(); ++i) {
+    if (quoted && script.compare(i, 2, "''") == 0) {
+      ++i;
+    } else if (script[i] == '\'' || script[i] == '\n') {
+      quoted = script[i] == '\'' && !quoted;
+      out.push_back(script[i]);
+    } else if (!quoted) {
+      out.push_back(script[i]);
+    }
+  }
+  return out;
+}
+
 // Outside of single quotes no character of a name may appear: with the quoted parts taken out, the
 // script of a hostile report is that of a harmless one.
 TEST(Script, TextOfTheReportNeverLeavesItsQuotes) {
-  const auto skeleton = [](const std::string& script) {
-    return std::regex_replace(script, std::regex("'(?:[^'\n]|'')*'"), "''");
-  };
   const Report harmless = testing::sample_cpu_run();
   const std::string expected = skeleton(roofline_script(harmless, PictureFormat::kSvg));
   EXPECT_EQ(skeleton(roofline_script(testing::sample_hostile(), PictureFormat::kSvg)), expected);

@@ -3,8 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <regex>
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -54,10 +53,23 @@ Body body_of(const std::string& table) {
 
 TableOptions ascii(int width) { return {false, width, false}; }
 
+// The first percentage of a line; what is below a tenth of a percent counts as that.
 double percent_in(const std::string& line) {
-  std::smatch found;
-  const bool any = std::regex_search(line, found, std::regex("([0-9.]+) ?%"));
-  return any ? std::stod(found[1]) : std::nan("");
+  const std::size_t sign = line.find(" %");
+  const std::size_t begin = line.find_last_not_of("0123456789.", sign - 1) + 1;
+  return std::stod(line.substr(begin, sign - begin));
+}
+
+std::string without_colours(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\x1b') {
+      i = text.find('m', i);
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
 }
 
 TEST(Table, RowsStandInTheirOrderAndSharesSumToAHundred) {
@@ -164,7 +176,7 @@ TEST(Table, ColoursAreOnlyAddedToTheSameText) {
     const std::string plain = render_table(report, {false, 100, true});
     const std::string coloured = render_table(report, {true, 100, true});
     EXPECT_EQ(plain.find('\x1b'), std::string::npos);
-    EXPECT_EQ(std::regex_replace(coloured, std::regex("\x1b\\[[0-9;]*m"), ""), plain);
+    EXPECT_EQ(without_colours(coloured), plain);
     EXPECT_NE(plain, coloured);
   }
 }
