@@ -47,7 +47,24 @@ class Drawer {
     return 0;  // not reached: the last row always returns
   }
 
+  // Hands on what the last step drew: after the step, so that what a caller does with a token
+  // (print it, write its logits) is no part of the step's time. The logits are the backend's, still
+  // valid.
+  void deliver() {
+    for (const Drawn& d : drawn_) {
+      if (on_logits_) on_logits_(d.sequence, d.logits);
+      if (on_token_) on_token_(d.sequence, d.token);
+    }
+    drawn_.clear();
+  }
+
  private:
+  struct Drawn {
+    std::int64_t sequence;
+    std::int32_t token;
+    std::span<const float> logits;
+  };
+
   std::int32_t next(Sequence& s, std::span<const float> row) {
     const std::int32_t token = s.sampler.draw(row);
     if (!std::isfinite(row[static_cast<std::size_t>(token)])) {
@@ -62,8 +79,7 @@ class Drawer {
     const bool eos =
         !options_.ignore_eos && std::find(eos_.begin(), eos_.end(), token) != eos_.end();
     s.ended = eos || std::ssize(tokens) >= options_.max_tokens;
-    if (on_logits_) on_logits_(s.index, row);
-    if (on_token_) on_token_(s.index, token);
+    drawn_.push_back({s.index, token, row});
     return token;
   }
 
@@ -73,6 +89,7 @@ class Drawer {
   const OnToken& on_token_;
   const OnLogits& on_logits_;
   Generated& out_;
+  std::vector<Drawn> drawn_;
 };
 
 }  // namespace
@@ -145,6 +162,7 @@ Generated Loop::generate(std::span<const std::vector<std::int32_t>> prompts,
         rewind(parts[i].slot, length(parts[i].slot) - parts[i].logit_rows + kept);
       }
     });
+    drawer.deliver();
     std::erase_if(sequences, [](const Sequence& s) { return s.ended; });
   };
 

@@ -116,17 +116,25 @@ std::string read_dtype(const Json& json, const std::string& file) {
 }
 
 std::int32_t token_id(const Json& value, const char* key, const std::string& file) {
-  if (!value.is_number_integer() || value.get<std::int64_t>() > INT32_MAX) {
+  const bool beyond = value.is_number_unsigned()
+                          ? value.get<std::uint64_t>() > INT32_MAX
+                          : value.is_number_integer() && value.get<std::int64_t>() > INT32_MAX;
+  if (!value.is_number_integer() || beyond) {
     refuse(file, fmt::format("\"{}\" holds what is no token id.", key));
   }
   return static_cast<std::int32_t>(std::max<std::int64_t>(value.get<std::int64_t>(), -1));
 }
+
+constexpr std::size_t kMostEosTokens = 1024;
 
 // Adds the id, or the list of ids, that stand under eos_token_id; negative ones mean none.
 void add_eos_tokens(const Json& json, const std::string& file, std::vector<std::int32_t>& out) {
   const Json* value = member(json, "eos_token_id");
   if (value == nullptr) return;
   const Json list = value->is_array() ? *value : Json::array({*value});
+  if (list.size() > kMostEosTokens) {
+    refuse(file, "\"eos_token_id\" lists more tokens than any model has.");
+  }
   for (const Json& item : list) {
     const std::int32_t id = token_id(item, "eos_token_id", file);
     if (id >= 0 && std::find(out.begin(), out.end(), id) == out.end()) out.push_back(id);

@@ -3,7 +3,16 @@
 #include <algorithm>
 #include <tuple>
 
+#include "profiler/core/error.h"
+
 namespace rooftop {
+namespace {
+
+// Steps are the one thing that a report keeps all of: this bounds a hostile file to 2 GiB. A real
+// run of as many decode steps would take days.
+constexpr std::size_t kMostSteps = std::size_t{1} << 24;
+
+}  // namespace
 
 void StepTable::add(std::span<const ScopeRecord> scopes) {
   for (const ScopeRecord& scope : scopes) {
@@ -11,6 +20,11 @@ void StepTable::add(std::span<const ScopeRecord> scopes) {
     if (!plausible(scope.begin, scope.end)) {
       ++rejected_;
       continue;
+    }
+    if (steps_.size() >= kMostSteps) {
+      throw InputError(
+          "the trace has more than 16 million steps, which no run of one process has: it is "
+          "damaged");
     }
     steps_.push_back({.id = scope.id,
                       .begin = scope.begin,

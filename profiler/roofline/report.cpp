@@ -32,6 +32,8 @@ std::vector<TraceView> read_all(const std::vector<std::string>& paths,
   for (const std::string& path : expand_traces(paths)) {
     TraceView view;
     view.totals = aggregate(path, options);
+    // Under the roofs of a device that the user names, what was measured on another has no place.
+    if (!options.device.empty()) view.totals.meta.roofs.clear();
     view.run = unique_run(view.totals, taken);
     for (const DeviceTotals& device : view.totals.devices) {
       view.roofs.push_back(

@@ -213,6 +213,8 @@ class CpuRoofs {
     Rate f32 = loop_peak(f32_loop(isa_));
     if (auto product = product_rate(GemmType::kF32)) f32 = larger(f32, *product);
     add("compute", "f32", f32);
+    // No product of f16 exists here: operands are widened and multiplied as f32.
+    add("compute", "f16", {f32.per_second, "f16 is multiplied as f32: " + f32.method});
 
     announce("bf16 peak", kShareOfLoop + kShareOfProduct);
     const std::optional<FmaLoop> loop = bf16_loop(isa_);
