@@ -17,6 +17,8 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/rooftopConfigVersion.cmak
 install(FILES ${PROJECT_BINARY_DIR}/rooftopConfig.cmake ${PROJECT_BINARY_DIR}/rooftopConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/rooftop)
 
+# Relative to the .pc file itself: `cmake --install --prefix` may choose any folder.
+file(RELATIVE_PATH rooftop_prefix_from_pc /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 foreach(package rooftop rooftop-nvtx)
   configure_file(${PROJECT_SOURCE_DIR}/cmake/${package}.pc.in ${PROJECT_BINARY_DIR}/${package}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

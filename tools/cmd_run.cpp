@@ -34,7 +34,7 @@ std::int64_t longest(const Prompts& prompts) {
 BackendOptions capacity(BackendOptions options, const RunOptions& run, const Prompts& prompts,
                         const inference::Config& config) {
   const std::int64_t prompt = longest(prompts);
-  if (config.max_positions > 0 && prompt + run.max_tokens > config.max_positions) {
+  if (config.max_positions > 0 && prompt + run.max_tokens - 1 > config.max_positions) {
     throw InputError(
         fmt::format("{} prompt tokens and {} to generate are more than the {} positions of {}: "
                     "lower --max-tokens",
@@ -202,8 +202,8 @@ int run_command(const RunOptions& options) {
 
   Times times;
   const Generated generated = generate(loop, options, prompts, output, times);
-  recording.finish();
   output.finish(generated);
+  recording.finish();
   if (options.json) {
     recording.present(true);
     print_json(prompts, generated, times, recording.kept_trace());

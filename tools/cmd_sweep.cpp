@@ -72,7 +72,11 @@ class Sweep {
       }
     }
     const BackendOptions capacity = cell.capacity(engine_);
-    backend_.reserve(capacity);
+    try {
+      backend_.reserve(capacity);
+    } catch (const InputError& e) {
+      return skip(cell, e.what());  // memory that was free at the start is not any more
+    }
     inference::Loop loop(backend_, config_, capacity);
     step(loop, cell, true);
     const auto begin = std::chrono::steady_clock::now();

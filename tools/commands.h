@@ -58,8 +58,8 @@ struct ReportCommandOptions {
   std::string device;           // device-table id in place of the recorded device's
   std::string devices_file;     // a user's own device table
   bool salvage = false;
+  int top = 0;  // costliest launches to print; 0: none
   bool json = false;
-  bool explicit_colour = false;
 };
 
 struct RoofsOptions {

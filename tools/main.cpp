@@ -42,9 +42,11 @@ void add_run(CLI::App& app, int& status) {
   const auto o = std::make_shared<RunOptions>();
   CLI::App* c = app.add_subcommand("run", "Profile the built-in engine while it generates text");
   add_engine_options(*c, o->engine);
-  c->add_option("--prompt", o->prompts, "Text to continue; several make a batch");
+  c->add_option("--prompt", o->prompts, "Text to continue; repeat it for a batch")
+      ->allow_extra_args(false);  // else CLI11 reads "[INST] a, b [/INST]" as a list
   c->add_option("--prompt-tokens", o->prompt_tokens,
-                "Token ids to continue, as 1,2,3; several make a batch");
+                "Token ids to continue, as 1,2,3; repeat it for a batch")
+      ->allow_extra_args(false);
   c->add_option("--batch", o->batch, "Copies of the prompt that are run as one batch")
       ->check(CLI::Range(1, 65536));
   c->add_option("--max-tokens", o->max_tokens, "Tokens to generate per sequence")
@@ -114,6 +116,8 @@ void add_report(CLI::App& app, int& status) {
   c->add_option("--device", o->device, "Draw the roofs of this device of the table (a6000)");
   c->add_option("--devices", o->devices_file,
                 "A device table of your own, in protobuf text format");
+  c->add_option("--top", o->top, "Print the N costliest launches, too")
+      ->check(CLI::Range(1, 1'000'000));
   c->add_flag("--salvage", o->salvage, "Skip damaged parts of a trace, and say what was lost");
   c->add_flag("--json", o->json, "Print the report as one JSON document");
   c->footer("Example:\n  rooftop report t.rtrace -o out/\n");
@@ -163,6 +167,9 @@ int main(int argc, char** argv) {
   add_tokenize(app, status);
   try {
     app.parse(argc, argv);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+      throw rooftop::InputError("standard output cannot be written: is the disk full?");
+    }
     return status;
   } catch (const CLI::Success& e) {
     return app.exit(e);  // --help, --version

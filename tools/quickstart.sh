@@ -19,12 +19,11 @@ fi
 cuda=OFF
 if [ -e /proc/driver/nvidia/version ] || command -v nvidia-smi >/dev/null; then cuda=AUTO; fi
 preset=cpu
-[ $cuda = OFF ] || preset=ci
 
-echo "Building (preset $preset)" >&2
+echo "Building (preset $preset, CUDA module $cuda)" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-cmake --preset $preset -DROOFTOP_BUILD_TESTS=OFF -DROOFTOP_BUILD_EXAMPLES=OFF -DROOFTOP_WERROR=OFF >"$log" 2>&1 || {
+cmake --preset $preset -DROOFTOP_CUDA=$cuda -DROOFTOP_BUILD_TESTS=OFF -DROOFTOP_BUILD_EXAMPLES=OFF -DROOFTOP_WERROR=OFF >"$log" 2>&1 || {
   cat "$log" >&2
   exit 1
 }

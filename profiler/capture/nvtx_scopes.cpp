@@ -1,5 +1,6 @@
 #include "profiler/capture/nvtx_scopes.h"
 
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -55,14 +56,23 @@ Shared& shared() {
   return *instance;
 }
 
+// Trivially destructible: still readable while a thread's other objects are destroyed.
+thread_local bool thread_is_ending = false;
+
 struct ThreadHandle {
   std::shared_ptr<ThreadState> state;
   ~ThreadHandle() {
-    if (state) state->finished.store(true, std::memory_order_release);
+    thread_is_ending = true;
+    if (!state) return;
+    state->finished.store(true, std::memory_order_release);
+    // Nobody may be draining: a thread that leaves nothing behind takes its state along.
+    const std::lock_guard lock(shared().mutex);
+    if (state->ring.empty()) std::erase(shared().threads, state);
   }
 };
 
 ThreadState* this_thread() noexcept {
+  if (thread_is_ending) return nullptr;
   thread_local ThreadHandle handle;
   if (handle.state) return handle.state.get();
   try {
@@ -228,6 +238,13 @@ int initialize_injection(InjectionExportTable get_export_table) noexcept {
   install(table, size, NVTX_CBID_CORE2_DomainMarkEx, on_mark);
   install(table, size, NVTX_CBID_CORE2_DomainRangePushEx, on_push);
   install(table, size, NVTX_CBID_CORE2_DomainRangePop, on_pop);
+  // A forked child records nothing: the file and the drain thread are its parent's.
+  pthread_atfork([] { shared().mutex.lock(); }, [] { shared().mutex.unlock(); },
+                 [] {
+                   shared().session.store(0);
+                   shared().current_step.store(0);
+                   shared().mutex.unlock();
+                 });
   shared().reached.store(true, std::memory_order_release);
   return 1;
 }

@@ -13,19 +13,21 @@ struct Profile::Impl {
   Status status;
 };
 
-Profile::Profile(const std::string& path, const std::string& dtype) noexcept try
-    : impl_(std::make_unique<Impl>()) {
-  capture::SessionOptions options;
-  options.output = path;
-  options.meta = describe_machine();
-  options.meta.tool_version = kVersion;
-  options.meta.command = "profile";
-  options.meta.run = path.substr(path.find_last_of('/') + 1);
-  options.meta.dtype = dtype;
-  options.meta.devices = {describe_cpu()};
-  impl_->status = impl_->session.start(options);
-} catch (const std::exception&) {
-  impl_.reset();  // out of memory: ok() says so
+Profile::Profile(const std::string& path, const std::string& dtype) noexcept {
+  try {
+    impl_ = std::make_unique<Impl>();
+    capture::SessionOptions options;
+    options.output = path;
+    options.meta = describe_machine();
+    options.meta.tool_version = kVersion;
+    options.meta.command = "profile";
+    options.meta.run = path.substr(path.find_last_of('/') + 1);
+    options.meta.dtype = dtype;
+    options.meta.devices = {describe_cpu()};
+    impl_->status = impl_->session.start(options);
+  } catch (const std::exception&) {
+    impl_.reset();  // out of memory: ok() and error() say so
+  }
 }
 
 Profile::~Profile() { finish(); }

@@ -1,8 +1,10 @@
 #include "profiler/capture/session.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -46,11 +48,12 @@ ScopeRecord to_scope(const ScopeEvent& event, StringId name) {
   r.flags = step.flags;
   r.batch = step.batch;
   r.query_tokens = step.query_tokens;
-  r.length = step.length;
+  r.length = std::max(step.length, step.query_tokens);
   r.logit_rows = step.logit_rows != 0 ? step.logit_rows : step.batch;
   const std::uint64_t b = step.batch;
   const std::uint64_t q = step.query_tokens;
-  const std::uint64_t l = step.length;
+  const std::uint64_t l =
+      std::max(step.length, step.query_tokens);  // new tokens are among the keys
   const bool alike = step.total_query_tokens == 0;
   r.total_query_tokens = alike ? b * q : step.total_query_tokens;
   r.total_keys = alike ? b * l : step.total_keys;
@@ -109,6 +112,27 @@ struct Session::Impl {
   std::uint64_t scopes = 0;
   std::int64_t profiled_ns = 0;  // sum of the steps' durations
 
+  // Opens the file and starts the drain thread; recording is on already.
+  Status begin(const SessionOptions& options, const Meta& meta) noexcept {
+    try {
+      if (Status opened = writer.open(options.output, meta); !opened.ok()) return opened;
+      host_kernels = options.host_kernels;
+      scope_ns = calibrate_scope_ns();
+      recording_pid.store(getpid());
+      // The host's signals are for the host's threads.
+      sigset_t all;
+      sigset_t before;
+      sigfillset(&all);
+      pthread_sigmask(SIG_BLOCK, &all, &before);
+      drainer = std::thread([this] { run(); });
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      running = true;
+      return {};
+    } catch (const std::exception& e) {
+      return Status::failed(std::string("recording could not start: ") + e.what());
+    }
+  }
+
   void keep(Status status) {
     if (!status.ok() && first_error.ok()) first_error = std::move(status);
   }
@@ -124,7 +148,15 @@ struct Session::Impl {
       keep(writer.add(to_kernel(scope, next_kernel++)));
   }
 
-  void drain() {
+  void drain() noexcept {
+    try {
+      drain_or_throw();
+    } catch (const std::exception& e) {
+      first_error = Status::failed(std::string("recording stopped: ") + e.what());
+    }
+  }
+
+  void drain_or_throw() {
     const std::lock_guard lock(writer_mutex);
     drain_events([](void* self, const ScopeEvent& event) { static_cast<Impl*>(self)->take(event); },
                  this);
@@ -180,23 +212,20 @@ Status Session::start(const SessionOptions& options) noexcept try {
   Meta meta = options.meta;
   if (meta.created.ns == 0) meta.created = now();
   if (meta.pid == 0) meta.pid = static_cast<std::uint32_t>(getpid());
-  if (Status opened = impl_->writer.open(options.output, meta); !opened.ok()) return opened;
-  if (!start_recording())
+  // First the right to record, then the file: a refused session must not truncate another's trace.
+  if (!start_recording()) {
     return Status::failed("another Rooftop session is recording in this process");
-  impl_->host_kernels = options.host_kernels;
-  impl_->scope_ns = calibrate_scope_ns();
-  recording_pid.store(getpid());
-  impl_->running = true;
-  impl_->drainer = std::thread([impl = impl_.get()] { impl->run(); });
-  return {};
+  }
+  Status started = impl_->begin(options, meta);
+  if (!started.ok()) stop_recording();
+  return started;
 } catch (const std::exception& e) {
-  stop_recording();
-  impl_->running = false;
   return Status::failed(std::string("recording could not start: ") + e.what());
 }
 
 Status Session::add_meta(const Meta& meta) noexcept {
   if (!impl_->running) return Status::failed("no recording is running");
+  if (recording_pid.load() != getpid()) return {};  // a forked child: the file is the parent's
   const std::lock_guard lock(impl_->writer_mutex);
   Status status = impl_->writer.add_meta(meta);
   impl_->keep(status);
@@ -207,8 +236,7 @@ Status Session::stop() noexcept {
   if (!impl_->running) return impl_->first_error;
   impl_->running = false;
   if (recording_pid.load() !=
-      getpid()) {  // a forked child: the file and the thread are the parent's
-    impl_->drainer.detach();
+      getpid()) {           // a forked child: the file and the thread are the parent's
     (void)impl_.release();  // NOLINT(bugprone-unused-return-value): closing it would write to the
                             // parent's file
     impl_ = std::make_unique<Impl>();

@@ -16,7 +16,8 @@ cmake -S "$source/tests/install/consumer" -B "$work/consumer" -G Ninja -DCMAKE_P
 cmake --build "$work/consumer"
 "$work/consumer/scopes_only"
 "$work/consumer/own_engine" "$work/own.rtrace"
-"$work/prefix/bin/rooftop" report "$work/own.rtrace" | grep -q "qkv mlp ar"
+"$work/prefix/bin/rooftop" report "$work/own.rtrace" >"$work/table"
+grep -q "qkv mlp ar" "$work/table"
 
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name rooftop.pc)")

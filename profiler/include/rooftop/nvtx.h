@@ -1,9 +1,11 @@
 // How an engine tells Rooftop what it is doing: NVTX ranges in the domain "rooftop" with typed
 // payloads.
 //
-//   rooftop::nvtx::describe_model(...)                      once: dimensions, so that closed forms
-//   are exact rooftop::nvtx::Step step({.phase = ..., .batch = ...}); one forward pass
-//   rooftop::nvtx::Op op(rooftop::nvtx::kQkv, layer);       one operator within it
+// clang-format off
+//   rooftop::nvtx::describe_model(...);                       // once: dimensions, so that closed forms are exact
+//   rooftop::nvtx::Step step({.phase = rooftop::nvtx::kAr});  // one forward pass
+//   rooftop::nvtx::Op op(rooftop::nvtx::kQkv, layer, "qkv");  // one operator within it
+// clang-format on
 //
 // Header-only; needs nothing but NVTX's own headers (version 3.2 or newer, with the payload
 // extension). With no tool attached a range costs about 2 ns, so engines keep it in production.

@@ -68,7 +68,7 @@ def test_a_batch_gives_each_sequence_its_own_tokens(rooftop, fixtures):
     prompts = ["1,2,3,4,5,6,7", "9,8", "30,31,32,33"]
     together = rooftop("run", "--model", fixtures / "mha", *sum((["--prompt-tokens", p] for p in prompts), []),
                        "--max-tokens", 8, "--dtype", "f32", "--ignore-eos", "--no-roofs", "--json")
-    for prompt, sequence in zip(prompts, json.loads(together.stdout)["sequences"]):
+    for prompt, sequence in zip(prompts, json.loads(together.stdout)["sequences"], strict=True):
         alone = rooftop("run", "--model", fixtures / "mha", "--prompt-tokens", prompt, "--max-tokens", 8, "--dtype", "f32",
                         "--ignore-eos", "--no-roofs", "--json")
         assert json.loads(alone.stdout)["sequences"][0]["tokens"] == sequence["tokens"]
@@ -125,6 +125,20 @@ def test_points_lie_where_the_closed_forms_say(swept):
     assert found == {(s, b, length) for s in SERIES for b in "12" for length in ("16", "48")}
 
 
+def test_the_costliest_launches_are_those_of_kernels_csv(rooftop, swept):
+    done = rooftop("report", swept[0].parent / "s.rtrace", "--top", 5)
+    lines = done.stdout[done.stdout.index("Costliest launches"):].splitlines()[2:]
+    longest = sorted((int(k["duration_ns"]) for k in rows(swept[0] / "kernels.csv")), reverse=True)[:5]
+    assert [float(line.split()[0]) for line in lines] == [round(ns / 1e3, 1) for ns in longest]
+
+
+@pytest.mark.parametrize("text", ["[INST] a, b [/INST]", "[]", "- x", "a,b"])
+def test_prompts_are_taken_verbatim(rooftop, fixtures, text):
+    ids = json.loads(rooftop("tokenize", "--model", fixtures / "gqa", "--json", text=text).stdout)["tokens"]
+    done = rooftop("run", "--model", fixtures / "gqa", f"--prompt={text}", "--max-tokens", 1, "--no-roofs", "--json")
+    assert [s["prompt_tokens"] for s in json.loads(done.stdout)["sequences"]] == [ids]
+
+
 def test_shares_account_for_everything(swept):
     report = json.loads((swept[0] / "report.json").read_text())
     assert "unclassified" in report["shares"] and "idle" in report["shares"]
@@ -176,9 +190,13 @@ def test_a_killed_run_leaves_a_file_that_reports(rooftop, tmp_path):
     process = subprocess.Popen(
         [BINARY, "run", "--model", "smollm-135m", "--prompt-tokens", "1,2,3", "--max-tokens", "2000", "--ignore-eos",
          "--no-roofs", "-o", str(trace)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (trace.exists() and trace.stat().st_size > 4000):
-        time.sleep(0.05)
+    deadline = time.monotonic() + 120
+    steps = 0
+    while steps == 0:  # warm-up steps do not count
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.2)
+        if trace.exists() and trace.stat().st_size > 0:
+            steps = int(json.loads(rooftop("report", trace, "--json").stdout)["runs"][0].get("steps", 0))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     done = rooftop("report", trace, "-o", tmp_path / "out")
