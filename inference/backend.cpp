@@ -82,4 +82,15 @@ MemoryNeed memory_need(const Config& c, const BackendOptions& options) {
           bytes(element * activations + 4 * f(options.max_logit_rows) * f(c.vocab))};
 }
 
+std::string describe_need(const Config& config, const BackendOptions& options,
+                          const MemoryNeed& need) {
+  const auto gigabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) * 1e-9; };
+  return fmt::format(
+      "{} in {} with a KV cache of {} x {} tokens and steps of {} rows needs {:.2f} GB of memory "
+      "(weights {:.2f}, KV cache {:.2f}, activations {:.2f})",
+      config.name, name_of(options.dtype), options.max_batch, options.max_length, options.max_rows,
+      gigabytes(need.total()), gigabytes(need.weights), gigabytes(need.kv_cache),
+      gigabytes(need.activations));
+}
+
 }  // namespace rooftop::inference

@@ -50,6 +50,7 @@ struct BackendOptions {
   std::int64_t max_logit_rows = 1;
   std::int64_t layers = 0;  // 0: all
   int threads = 0;          // CPU: 0 = all cores
+  bool graphs = true;       // CUDA: decode steps as CUDA graphs
 };
 
 // What a backend's kernels do, as scopes and closed forms must know it.
@@ -60,8 +61,16 @@ struct BackendTraits {
   double kv_bytes = 4;
 };
 
+// What a step asks of the loop.
+enum class StepWork : std::uint8_t {
+  kCompute,  // call the operators: each computes
+  kRecord,   // call the operators: they are recorded only, then run()
+  kReplay,   // call none: run() repeats a record of an equal step (a CUDA graph)
+};
+
 // Operators are called in the order of loop.cpp. Each works on the rows of the last begin(). A
-// backend may finish an operator later than its call returns (CUDA streams), logits() waits.
+// backend may finish an operator later than its call returns (CUDA streams); logits() and picked()
+// wait.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -72,7 +81,7 @@ class Backend {
   // only another reserve() may follow.
   virtual void reserve(const BackendOptions& options) = 0;
 
-  virtual void begin(const StepInput& input) = 0;
+  virtual StepWork begin(const StepInput& input) = 0;
 
   virtual void embed() = 0;                    // x[T][h] = embedding[token]
   virtual void attention_norm(int layer) = 0;  // y[T][h] = rmsnorm(x)
@@ -94,8 +103,17 @@ class Backend {
   virtual void final_norm() = 0;           // y[logit rows][h] = rmsnorm(x[logit rows])
   virtual void lm_head() = 0;              // logits[logit rows][V] = y * Wlm^T, always fp32
 
+  virtual void pick() {}  // the largest logit's index of each logit row, where the device can
+
+  // Runs the step that was recorded, now or earlier.
+  virtual void run() {}
+
   // The last step's logits, [logit rows][V], valid until the next begin().
   virtual std::span<const float> logits() = 0;
+
+  // Of each logit row the index of the largest logit, the first of equals: greedy sampling without
+  // moving logits. After pick(); valid until the next begin().
+  virtual std::span<const std::int32_t> picked() = 0;
 
   // Fills positions [begin, end) of a slot, in every layer of the KV cache, with Gaussian values of
   // unit scale: what a decode cell of a sweep reads, without paying for a prefill. False where the
@@ -122,5 +140,10 @@ struct MemoryNeed {
   [[nodiscard]] std::uint64_t total() const { return weights + kv_cache + activations; }
 };
 MemoryNeed memory_need(const Config& config, const BackendOptions& options);
+
+// "llama-7b in bf16 with a KV cache of 1 x 2048 tokens ... needs 14.55 GB of memory (weights ...)":
+// how every message about memory begins.
+std::string describe_need(const Config& config, const BackendOptions& options,
+                          const MemoryNeed& need);
 
 }  // namespace rooftop::inference

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "inference/loop.h"
-#include "inference/sampler.h"
 #include "profiler/core/error.h"
 
 namespace rooftop::inference {
@@ -42,11 +41,9 @@ void Loop::run_cell(nvtx::Phase phase, std::int64_t batch, std::int64_t query_to
                                                static_cast<std::size_t>(query_tokens)),
                      static_cast<std::int32_t>(logit_rows)});
   }
-  forward(phase, parts, warmup, [&](std::span<const float> logits) {
-    cell_tokens_.clear();
-    for (; !logits.empty(); logits = logits.subspan(static_cast<std::size_t>(vocab_))) {
-      cell_tokens_.push_back(largest(logits.first(static_cast<std::size_t>(vocab_))));
-    }
+  run_step(phase, parts, warmup, [&] {
+    const auto picked = backend_.picked();
+    cell_tokens_.assign(picked.begin(), picked.end());
   });
 }
 

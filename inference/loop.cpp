@@ -99,7 +99,11 @@ void Loop::check(std::span<const NewTokens> sequences) const {
 
 void Loop::forward(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
                    const Sample& sample) {
-  check(sequences);
+  run_step(phase, sequences, warmup, [&] { sample(backend_.logits()); });
+}
+
+// The new tokens of the step, one sequence after another.
+void Loop::take(std::span<const NewTokens> sequences) {
   tokens_.clear();
   rows_.clear();
   logit_rows_.clear();
@@ -112,16 +116,34 @@ void Loop::forward(nvtx::Phase phase, std::span<const NewTokens> sequences, bool
     tokens_.insert(tokens_.end(), s.tokens.begin(), s.tokens.end());
     for (std::int32_t r = count - s.logit_rows; r < count; ++r) logit_rows_.push_back(first + r);
   }
+}
 
+void Loop::run_step(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
+                    const std::function<void()>& draw) {
+  check(sequences);
+  take(sequences);
   const nvtx::Step step(payload(phase, warmup), phase == nvtx::kInit
                                                     ? "prefill"
                                                     : (phase == nvtx::kAr ? "decode" : "step"));
-  backend_.begin({tokens_, rows_, logit_rows_});
+  const StepWork work = backend_.begin({tokens_, rows_, logit_rows_});
+  if (work != StepWork::kReplay) run_operators();
+  if (work == StepWork::kCompute) {
+    op(nvtx::kSampling, -1, "sampling", [&] {
+      backend_.pick();
+      draw();
+    });
+    return;
+  }
+  if (work == StepWork::kRecord) op(nvtx::kSampling, -1, "sampling", [&] { backend_.pick(); });
+  backend_.run();
+  draw();
+}
+
+void Loop::run_operators() {
   op(nvtx::kEmbed, -1, "embed", [&] { backend_.embed(); });
   run_layers();
   op(nvtx::kNorm, -1, "final_norm", [&] { backend_.final_norm(); });
   op(nvtx::kLmHead, -1, "lm_head", [&] { backend_.lm_head(); });
-  op(nvtx::kSampling, -1, "sampling", [&] { sample(backend_.logits()); });
 }
 
 void Loop::run_layers() {

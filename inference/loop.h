@@ -88,6 +88,10 @@ class Loop {
  private:
   void describe_model(const Config& config) const;
   void check(std::span<const NewTokens> sequences) const;
+  void run_step(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
+                const std::function<void()>& draw);
+  void take(std::span<const NewTokens> sequences);
+  void run_operators();
   void run_layers();
   [[nodiscard]] nvtx::StepPayload payload(nvtx::Phase phase, bool warmup) const;
 

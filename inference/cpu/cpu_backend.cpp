@@ -14,9 +14,10 @@
 #include "inference/cpu/memory.h"
 #include "inference/cpu/noise.h"
 #include "inference/cpu/parallel.h"
-#include "inference/cpu/rope.h"
 #include "inference/cpu/storage.h"
 #include "inference/cpu/weights.h"
+#include "inference/rope.h"
+#include "inference/sampler.h"
 #include "profiler/core/error.h"
 
 namespace rooftop::inference {
@@ -33,17 +34,6 @@ struct Activations {
   void* scores;   // unfused: per sequence [n][s_q][L]
   float* logits;  // [logit rows][V]
 };
-
-std::string describe_need(const Config& config, const BackendOptions& options,
-                          const MemoryNeed& need) {
-  const auto gigabytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) * 1e-9; };
-  return fmt::format(
-      "{} in {} with a KV cache of {} x {} tokens and steps of {} rows needs {:.2f} GB of memory "
-      "(weights {:.2f}, KV cache {:.2f}, activations {:.2f})",
-      config.name, name_of(options.dtype), options.max_batch, options.max_length, options.max_rows,
-      gigabytes(need.total()), gigabytes(need.weights), gigabytes(need.kv_cache),
-      gigabytes(need.activations));
-}
 
 // Throws InputError where the machine has not so much memory free.
 void require_memory(const Config& config, const BackendOptions& options, const MemoryNeed& need) {
@@ -107,7 +97,7 @@ class CpuBackend final : public Backend {
     return {options_.attention == Attention::kFlash, element, element, element};
   }
 
-  void begin(const StepInput& input) override {
+  StepWork begin(const StepInput& input) override {
     omp_set_num_threads(threads_);  // oneDNN's pool: this thread's setting
     tokens_.assign(input.tokens.begin(), input.tokens.end());
     sequences_.assign(input.sequences.begin(), input.sequences.end());
@@ -120,6 +110,7 @@ class CpuBackend final : public Backend {
       }
     }
     attention_->begin(sequences_);
+    return StepWork::kCompute;
   }
 
   void embed() override {
@@ -211,6 +202,15 @@ class CpuBackend final : public Backend {
 
   std::span<const float> logits() override {
     return {act_.logits, logit_rows_.size() * static_cast<std::size_t>(config_.vocab)};
+  }
+
+  std::span<const std::int32_t> picked() override {
+    const auto vocab = static_cast<std::size_t>(config_.vocab);
+    picked_.clear();
+    for (auto rest = logits(); !rest.empty(); rest = rest.subspan(vocab)) {
+      picked_.push_back(largest(rest.first(vocab)));
+    }
+    return picked_;
   }
 
   bool fill_cache(std::int32_t slot, std::int32_t begin, std::int32_t end) override {
@@ -331,6 +331,7 @@ class CpuBackend final : public Backend {
   std::vector<SequenceRows> sequences_;
   std::vector<std::int32_t> logit_rows_;
   std::vector<Place> places_;  // of each row
+  std::vector<std::int32_t> picked_;
 };
 
 }  // namespace

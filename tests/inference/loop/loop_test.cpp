@@ -13,10 +13,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Tokens = std::vector<std::int32_t>;
 
-std::vector<std::string> calls_of(Attention attention) {
+std::vector<std::string> calls_of(Attention attention, StepWork work = StepWork::kCompute) {
   BackendOptions options = toy_options();
   options.attention = attention;
   ToyBackend backend(options);
+  backend.work = work;
   Loop loop(backend, toy_config(), options);
   const Tokens tokens = {1, 2, 3};
   const NewTokens part{0, tokens, 1};
@@ -39,13 +40,24 @@ std::vector<std::string> documented(std::vector<std::string> attention) {
     }
     out.emplace_back("residual");
   }
-  out.insert(out.end(), {"final_norm", "lm_head", "logits", "sample"});
+  out.insert(out.end(), {"final_norm", "lm_head", "pick", "logits", "sample"});
   return out;
 }
 
 TEST(Loop, CallsTheOperatorsInTheDocumentedOrder) {
   EXPECT_EQ(calls_of(Attention::kFlash), documented({"attention"}));
   EXPECT_EQ(calls_of(Attention::kUnfused), documented({"qk", "softmax", "pv"}));
+}
+
+TEST(Loop, RecordsAStepBeforeItRuns) {
+  auto expected = documented({"attention"});
+  expected.insert(expected.end() - 2, "run");
+  EXPECT_EQ(calls_of(Attention::kFlash, StepWork::kRecord), expected);
+}
+
+TEST(Loop, RepeatsARecordWithoutCallingOperators) {
+  EXPECT_EQ(calls_of(Attention::kFlash, StepWork::kReplay),
+            (std::vector<std::string>{"begin", "run", "logits", "sample"}));
 }
 
 TEST(Loop, RunsASliceOfTheLayers) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "inference/backend.h"
+#include "inference/sampler.h"
 
 namespace rooftop::inference {
 
@@ -24,14 +25,15 @@ class ToyBackend : public Backend {
   std::vector<std::vector<SequenceRows>> steps;   // of each begin()
   std::vector<std::vector<std::int32_t>> tokens;  // likewise
   std::vector<std::vector<std::int32_t>> logit_rows;
-  bool fills = false;      // whether fill_cache() works
+  bool fills = false;  // whether fill_cache() works
+  StepWork work = StepWork::kCompute;
   bool overflows = false;  // whether logits become infinite
 
   [[nodiscard]] BackendTraits traits() const override { return {true, 2, 2, 1}; }
 
   void reserve(const BackendOptions&) override { calls.emplace_back("reserve"); }
 
-  void begin(const StepInput& input) override {
+  StepWork begin(const StepInput& input) override {
     calls.emplace_back("begin");
     steps.emplace_back(input.sequences.begin(), input.sequences.end());
     tokens.emplace_back(input.tokens.begin(), input.tokens.end());
@@ -42,7 +44,10 @@ class ToyBackend : public Backend {
             input.tokens[static_cast<std::size_t>(s.first_row + r)];
       }
     }
+    return work;
   }
+  void pick() override { calls.emplace_back("pick"); }
+  void run() override { calls.emplace_back("run"); }
   void embed() override { calls.emplace_back("embed"); }
   void attention_norm(int layer) override { call("attention_norm", layer); }
   void qkv(int layer) override { call("qkv", layer); }
@@ -74,6 +79,14 @@ class ToyBackend : public Backend {
     }
     if (overflows) logits_.assign(logits_.size(), HUGE_VALF);
     return logits_;
+  }
+
+  std::span<const std::int32_t> picked() override {
+    picked_.clear();
+    for (auto rest = logits(); !rest.empty(); rest = rest.subspan(kVocab)) {
+      picked_.push_back(largest(rest.first(kVocab)));
+    }
+    return picked_;
   }
 
   bool fill_cache(std::int32_t slot, std::int32_t begin, std::int32_t end) override {
@@ -110,6 +123,7 @@ class ToyBackend : public Backend {
 
   std::vector<std::vector<std::int32_t>> cache_;
   std::vector<float> logits_;
+  std::vector<std::int32_t> picked_;
 };
 
 inline Config toy_config() {

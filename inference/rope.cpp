@@ -1,10 +1,10 @@
-#include "inference/cpu/rope.h"
+#include "inference/rope.h"
 
 #include <cmath>
 #include <cstddef>
 #include <numbers>
 
-namespace rooftop::inference::cpu {
+namespace rooftop::inference {
 
 std::vector<double> rope_frequencies(const RopeConfig& rope, std::int64_t head_dim) {
   std::vector<double> frequencies(static_cast<std::size_t>(head_dim / 2));
@@ -42,4 +42,4 @@ RopeTable::RopeTable(const RopeConfig& rope, std::int64_t head_dim, std::int64_t
   }
 }
 
-}  // namespace rooftop::inference::cpu
+}  // namespace rooftop::inference

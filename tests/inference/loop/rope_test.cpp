@@ -1,10 +1,10 @@
-#include "inference/cpu/rope.h"
+#include "inference/rope.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-namespace rooftop::inference::cpu {
+namespace rooftop::inference {
 namespace {
 
 TEST(Rope, PlainFrequenciesArePowersOfTheta) {
@@ -40,4 +40,4 @@ TEST(Rope, TableHoldsEveryPosition) {
 }
 
 }  // namespace
-}  // namespace rooftop::inference::cpu
+}  // namespace rooftop::inference

@@ -6,7 +6,7 @@
 
 #include "inference/model.h"
 
-namespace rooftop::inference::cpu {
+namespace rooftop::inference {
 
 // Angle per position of each pair i < d/2: theta^(-2i/d), stretched as Llama 3.1 does where the
 // config says so (Hugging Face: modeling_rope_utils.py, _compute_llama3_parameters).
@@ -20,4 +20,4 @@ struct RopeTable {
   std::vector<float> sine;
 };
 
-}  // namespace rooftop::inference::cpu
+}  // namespace rooftop::inference
