@@ -10,7 +10,7 @@ packages=(
   gnuplot-nox fonts-dejavu-core python3 unzip
 )
 tests=(
-  libgtest-dev libgmock-dev libbenchmark-dev chromium chromium-driver python3-venv clang-format-14 clang-tidy-14
+  libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev chromium chromium-driver python3-venv clang-format-14 clang-tidy-14
 )
 
 command -v npm >/dev/null || packages+=(npm)
