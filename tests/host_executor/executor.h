@@ -34,11 +34,11 @@ struct KernelLaunch {
 // Runs the kernel and returns when all its blocks are through.
 void run_kernel(const KernelLaunch& launch);
 
-// Does `work` in the stream's order: at once, unless `capture` takes it for a graph.
+// Does `work` in the stream's order: at once, unless the streams of cudart_on_host.h take it.
 using StreamWork = std::function<void()>;
-using StreamCapture = bool (*)(CUstream_st* stream, const StreamWork& work);
+using StreamQueue = bool (*)(CUstream_st* stream, const StreamWork& work);
 void enqueue(CUstream_st* stream, const StreamWork& work);
-void set_stream_capture(StreamCapture capture);
+void set_stream_queue(StreamQueue queue);
 
 // Ends the process: the message names kernel, block, thread and site.
 [[noreturn]] void fail(Site site, const char* format, ...) __attribute__((format(printf, 2, 3)));

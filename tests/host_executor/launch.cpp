@@ -1,4 +1,4 @@
-// From a launch to its blocks: options, limits, the order of the blocks, capture by a stream.
+// From a launch to its blocks: options, limits, the order of the blocks, the stream that takes it.
 #include <cstdlib>
 #include <mutex>
 #include <numeric>
@@ -26,7 +26,7 @@ Options options_of_environment() {
 struct State {
   Options options = options_of_environment();
   Random random{options.seed};
-  StreamCapture capture = nullptr;
+  StreamQueue queue = nullptr;
   std::mutex one_kernel;  // blocks of two launches never mix
 };
 
@@ -99,10 +99,10 @@ void run_kernel(const KernelLaunch& launch) {
   }
 }
 
-void set_stream_capture(StreamCapture capture) { state().capture = capture; }
+void set_stream_queue(StreamQueue queue) { state().queue = queue; }
 
 void enqueue(CUstream_st* stream, const StreamWork& work) {
-  if (state().capture != nullptr && state().capture(stream, work)) return;
+  if (state().queue != nullptr && state().queue(stream, work)) return;
   work();
 }
 
