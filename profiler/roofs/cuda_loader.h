@@ -32,8 +32,8 @@ CudaModuleLoad load_cuda_module(const std::filesystem::path& path);
 // InputError with the module's sentence.
 DeviceInfo describe_cuda_device(const RooftopCudaModule& module, std::uint32_t ordinal);
 
-// Bandwidths of DRAM and L2: dram_read, dram_write, dram_copy, l2_read, l2_write. Throws InputError
-// with the module's sentence.
+// Bandwidths of DRAM and L2 (dram_read, dram_write, dram_copy, l2_read, l2_write), then "compute"
+// of each type. Throws InputError with the module's sentence.
 std::vector<RoofMeasurement> measure_cuda_roofs(
     const RooftopCudaModule& module, std::uint32_t ordinal, double seconds,
     const std::function<void(std::string_view what, double done)>& progress = {});

@@ -40,7 +40,7 @@ TEST(CudaLoader, SaysWhatIsWrongWithAFile) {
               HasSubstr("is no CUDA module of rooftop"));
   const CudaModuleLoad other = load_cuda_module(STAND_IN_OTHER_VERSION);
   EXPECT_EQ(other.module, nullptr);
-  EXPECT_THAT(other.why_not, HasSubstr("another version of rooftop (interface 999, not 1)"));
+  EXPECT_THAT(other.why_not, HasSubstr("another version of rooftop (interface 999, not 2)"));
 }
 
 TEST(CudaLoader, DescribesDevices) {
@@ -71,8 +71,8 @@ TEST(CudaLoader, TakesRoofsAndDistrustsTheirBounds) {
     EXPECT_EQ(what, "a roof");
     throw std::runtime_error("a progress line that fails must not end a measurement");
   });
-  ASSERT_EQ(roofs.size(), 8U);
-  EXPECT_EQ(calls, 8);
+  ASSERT_EQ(roofs.size(), 16U);
+  EXPECT_EQ(calls, 16);
   EXPECT_EQ(roofs[2].roof.value, 3e9);
   EXPECT_EQ(roofs[2].roof.kind, std::string(32, 'k'));
   EXPECT_EQ(roofs[2].method, "method");

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of what stands here. */
-#define ROOFTOP_CUDA_MODULE_ABI 1u
+#define ROOFTOP_CUDA_MODULE_ABI 2u
 #define ROOFTOP_CUDA_MODULE_ENTRY "rooftop_cuda_module"
 
 typedef struct RooftopCudaDevice {
@@ -30,10 +30,12 @@ typedef struct RooftopCudaDevice {
 } RooftopCudaDevice;
 
 typedef struct RooftopCudaRoof {
-  char kind[32]; /* as in MeasuredRoof::kind: "dram_read", "l2_write" */
+  char kind[32];  /* as in MeasuredRoof::kind: "dram_read", "l2_write", "compute" */
+  char dtype[16]; /* of "compute": "bf16", "f16", "tf32", "f32", "fp8", "int8"; else empty */
   char method[160];
-  double value;    /* byte/s */
-  double clock_hz; /* of the SMs, while the measurement ran; 0: unknown */
+  double value;         /* byte/s; "compute": FLOP/s */
+  double clock_hz;      /* of the SMs, while the measurement ran; 0: unknown */
+  double temperature_c; /* likewise */
 } RooftopCudaRoof;
 
 /* Called before each measurement: what, and the share of the time that is over. */
@@ -48,8 +50,9 @@ typedef struct RooftopCudaModule {
   int (*describe_device)(uint32_t ordinal, RooftopCudaDevice* device, char* error,
                          size_t error_size);
 
-  /* Bandwidths of DRAM and L2, within about `seconds`. Writes at most `capacity` roofs, and how
-     many into `count`; 8 are enough. Changes no setting of the device. */
+  /* Bandwidths of DRAM and L2, and matrix products of each type through cuBLASLt (none where that
+     is not installed), within about `seconds`. Writes at most `capacity` roofs, and how many into
+     `count`; 16 are enough. Changes no setting of the device. */
   int (*measure_roofs)(uint32_t ordinal, double seconds, RooftopCudaProgress progress, void* user,
                        RooftopCudaRoof* roofs, size_t capacity, size_t* count, char* error,
                        size_t error_size);

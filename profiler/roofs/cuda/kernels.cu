@@ -1,3 +1,7 @@
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
+
 #include "profiler/roofs/cuda/check.h"
 #include "profiler/roofs/cuda/kernels.h"
 
@@ -29,6 +33,31 @@ __device__ uint4 random_element(std::uint64_t i, std::uint32_t seed) {
 __global__ void fill_kernel(uint4* to, std::uint64_t elements, std::uint32_t seed) {
   for (std::uint64_t i = first_element(); i < elements; i += grid_threads()) {
     to[i] = random_element(i, seed);
+  }
+}
+
+// A sum of 32 random bits is binomial: mean 16, variance 8, close to a Gaussian; a fraction makes
+// it continuous.
+__device__ float gaussian(std::uint64_t i, std::uint32_t seed) {
+  const auto x = static_cast<std::uint32_t>(i) * 2 + seed * 0x9E3779B9u;
+  const float sum = static_cast<float>(__popc(mixed(x))) - 16.0f;
+  const float rest = static_cast<float>(mixed(x + 1)) * 0x1p-32f - 0.5f;
+  constexpr float kScale = 0.351732f;  // 1 / sqrt(8 + 1/12)
+  return (sum + rest) * kScale;
+}
+
+__device__ void store(float x, __nv_bfloat16* to) { *to = __float2bfloat16_rn(x); }
+__device__ void store(float x, __half* to) { *to = __float2half_rn(x); }
+__device__ void store(float x, float* to) { *to = x; }
+__device__ void store(float x, __nv_fp8_e4m3* to) { *to = __nv_fp8_e4m3(x); }
+__device__ void store(float x, std::int8_t* to) {
+  *to = static_cast<std::int8_t>(fminf(fmaxf(rintf(32 * x), -127.0f), 127.0f));
+}
+
+template <typename T>
+__global__ void fill_values_kernel(T* to, std::uint64_t count, std::uint32_t seed) {
+  for (std::uint64_t i = first_element(); i < count; i += grid_threads()) {
+    store(gaussian(i, seed), to + i);
   }
 }
 
@@ -96,6 +125,31 @@ __global__ void copy_kernel(const uint4* from, uint4* to, std::uint64_t elements
 
 void launch_fill(uint4* to, std::uint64_t elements, std::uint32_t seed, cudaStream_t stream) {
   fill_kernel<<<1024, kBlockThreads, 0, stream>>>(to, elements, seed);
+  check(cudaGetLastError(), "start a kernel that fills memory");
+}
+
+void launch_fill_values(Value value, void* to, std::uint64_t count, std::uint32_t seed,
+                        cudaStream_t stream) {
+  const auto fill = [&](auto* typed) {
+    fill_values_kernel<<<1024, kBlockThreads, 0, stream>>>(typed, count, seed);
+  };
+  switch (value) {
+    case Value::kBF16:
+      fill(static_cast<__nv_bfloat16*>(to));
+      break;
+    case Value::kF16:
+      fill(static_cast<__half*>(to));
+      break;
+    case Value::kF32:
+      fill(static_cast<float*>(to));
+      break;
+    case Value::kFP8:
+      fill(static_cast<__nv_fp8_e4m3*>(to));
+      break;
+    case Value::kInt8:
+      fill(static_cast<std::int8_t*>(to));
+      break;
+  }
   check(cudaGetLastError(), "start a kernel that fills memory");
 }
 

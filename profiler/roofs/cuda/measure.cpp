@@ -1,77 +1,18 @@
 #include "profiler/roofs/cuda/measure.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
+#include <iterator>
 #include <stdexcept>
 
 #include "profiler/roofs/cuda/check.h"
 #include "profiler/roofs/cuda/kernels.h"
-#include "profiler/roofs/cuda/nvml.h"
+#include "profiler/roofs/cuda/owners.h"
 #include "profiler/roofs/cuda/plan.h"
+#include "profiler/roofs/cuda/timing.h"
 
 namespace rooftop::cuda {
 namespace {
-
-// Owners of what CUDA gives. Destructors cannot report an error; the calls before them have.
-
-class DeviceMemory {
- public:
-  explicit DeviceMemory(std::uint64_t bytes) {
-    check(cudaMalloc(&data_, bytes),
-          "allocate " + std::to_string(bytes >> 20) + " MiB on the device");
-  }
-  ~DeviceMemory() { cudaFree(data_); }
-  DeviceMemory(const DeviceMemory&) = delete;
-  DeviceMemory& operator=(const DeviceMemory&) = delete;
-  [[nodiscard]] uint4* elements() const { return static_cast<uint4*>(data_); }
-
- private:
-  void* data_ = nullptr;
-};
-
-class Stream {
- public:
-  Stream() { check(cudaStreamCreate(&stream_), "create a stream"); }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  [[nodiscard]] cudaStream_t get() const { return stream_; }
-  void wait() const { check(cudaStreamSynchronize(stream_), "finish a bandwidth kernel"); }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
-
-class Event {
- public:
-  Event() { check(cudaEventCreate(&event_), "create an event"); }
-  ~Event() { cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  [[nodiscard]] cudaEvent_t get() const { return event_; }
-  void record(const Stream& stream) const {
-    check(cudaEventRecord(event_, stream.get()), "record an event");
-  }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
-
-// Makes a device the current one, and the one before it again.
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int device) {
-    check(cudaGetDevice(&before_), "tell the current device");
-    check(cudaSetDevice(device), "use device " + std::to_string(device));
-  }
-  ~CurrentDevice() { cudaSetDevice(before_); }
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-
- private:
-  int before_ = 0;
-};
 
 int attribute(cudaDeviceAttr which, int device, const char* what) {
   int value = 0;
@@ -79,76 +20,35 @@ int attribute(cudaDeviceAttr which, int device, const char* what) {
   return value;
 }
 
-class Measurement {
- public:
-  Measurement(int device, const Buffers& buffers, unsigned multiprocessors)
-      : buffers_(buffers), multiprocessors_(multiprocessors), address_(pci_address(device)) {}
-
-  // The best of several passes and grid sizes, within about `seconds`.
-  RooftopCudaRoof best(const BandwidthTest& test, double seconds) {
-    constexpr unsigned kBlocksPerSm[] = {4, 8, 16, 32};
-    double best_seconds = 0;
-    unsigned best_blocks = 0;
-    for (const unsigned per_sm : kBlocksPerSm) {
-      const unsigned blocks = per_sm * multiprocessors_;
-      const double time = best_pass(test, blocks, seconds / std::size(kBlocksPerSm));
-      if (best_blocks == 0 || time < best_seconds) {
-        best_seconds = time;
-        best_blocks = blocks;
-      }
+// The best of several passes and grid sizes, within about `seconds`.
+RooftopCudaRoof best_roof(const PassTimer& timer, const BandwidthTest& test, const Buffers& buffers,
+                          unsigned multiprocessors, double seconds) {
+  constexpr unsigned kBlocksPerSm[] = {4, 8, 16, 32};
+  double best_seconds = 0;
+  unsigned best_blocks = 0;
+  for (const unsigned per_sm : kBlocksPerSm) {
+    const unsigned blocks = per_sm * multiprocessors;
+    const double time = timer.best(seconds / std::size(kBlocksPerSm), [&](cudaStream_t stream) {
+      launch_pass(test, buffers, blocks, stream);
+    });
+    if (best_blocks == 0 || time < best_seconds) {
+      best_seconds = time;
+      best_blocks = blocks;
     }
-    RooftopCudaRoof roof{};
-    std::snprintf(roof.kind, sizeof roof.kind, "%s", test.kind);
-    std::snprintf(roof.method, sizeof roof.method,
-                  "own kernel, random data, %.1f MiB, %u turns, %u blocks of %u threads",
-                  static_cast<double>(test.elements * kElementBytes) / (1 << 20), test.turns,
-                  best_blocks, kBlockThreads);
-    roof.value = test.bytes() / best_seconds;
-    roof.clock_hz = clock_under_load(test, best_blocks, best_seconds);
-    return roof;
   }
-
- private:
-  // Seconds of the fastest pass.
-  double best_pass(const BandwidthTest& test, unsigned blocks, double seconds) {
-    using Clock = std::chrono::steady_clock;
-    constexpr int kLeastPasses = 5;
-    launch_pass(test, buffers_, blocks, stream_.get());
-    stream_.wait();
-    double best = 0;
-    const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                                     std::chrono::duration<double>(seconds));
-    for (int passes = 0; passes < kLeastPasses || Clock::now() < end; ++passes) {
-      begin_.record(stream_);
-      launch_pass(test, buffers_, blocks, stream_.get());
-      end_.record(stream_);
-      stream_.wait();
-      float milliseconds = 0;
-      check(cudaEventElapsedTime(&milliseconds, begin_.get(), end_.get()), "time a kernel");
-      // Events resolve half a microsecond.
-      const double time = std::max(static_cast<double>(milliseconds) * 1e-3, 0.5e-6);
-      best = passes == 0 ? time : std::min(best, time);
-    }
-    return best;
-  }
-
-  // The SM clock while the kernels run: some 20 ms of them are queued, then NVML is asked.
-  double clock_under_load(const BandwidthTest& test, unsigned blocks, double pass_seconds) {
-    const int passes = static_cast<int>(std::clamp(0.02 / pass_seconds, 1.0, 200.0));
-    for (int i = 0; i < passes; ++i) launch_pass(test, buffers_, blocks, stream_.get());
-    const double clock = nvml_.clocks(address_.text).sm_hz;
-    stream_.wait();
-    return clock;
-  }
-
-  Buffers buffers_;
-  unsigned multiprocessors_;
-  PciAddress address_;
-  Stream stream_;
-  Event begin_;
-  Event end_;
-  Nvml nvml_;
-};
+  RooftopCudaRoof roof{};
+  std::snprintf(roof.kind, sizeof roof.kind, "%s", test.kind);
+  std::snprintf(roof.method, sizeof roof.method,
+                "own kernel, random data, %.1f MiB, %u turns, %u blocks of %u threads",
+                static_cast<double>(test.elements * kElementBytes) / (1 << 20), test.turns,
+                best_blocks, kBlockThreads);
+  roof.value = test.bytes() / best_seconds;
+  const Nvml::State state = timer.under_load(
+      best_seconds, [&](cudaStream_t stream) { launch_pass(test, buffers, best_blocks, stream); });
+  roof.clock_hz = state.sm_hz;
+  roof.temperature_c = state.temperature_c;
+  return roof;
+}
 
 }  // namespace
 
@@ -159,8 +59,8 @@ PciAddress pci_address(int device) {
   return address;
 }
 
-std::size_t measure_bandwidths(std::uint32_t ordinal, double seconds, RooftopCudaProgress progress,
-                               void* user, RooftopCudaRoof* roofs, std::size_t capacity) {
+std::size_t measure_bandwidths(std::uint32_t ordinal, double seconds, const RoofProgress& progress,
+                               RooftopCudaRoof* roofs, std::size_t capacity) {
   const int device = static_cast<int>(ordinal);
   const CurrentDevice current(device);
   const int l2 = attribute(cudaDevAttrL2CacheSize, device, "tell the size of the L2");
@@ -180,17 +80,18 @@ std::size_t measure_bandwidths(std::uint32_t ordinal, double seconds, RooftopCud
   const DeviceMemory from(elements * kElementBytes);
   const DeviceMemory to(elements * kElementBytes);
   const Stream filling;
-  launch_fill(from.elements(), elements, 1, filling.get());
-  launch_fill(to.elements(), elements, 2, filling.get());
+  launch_fill(from.as<uint4>(), elements, 1, filling.get());
+  launch_fill(to.as<uint4>(), elements, 2, filling.get());
   filling.wait();
 
-  Measurement measurement(device, {from.elements(), to.elements()}, static_cast<unsigned>(sms));
+  const PassTimer timer(device);
   const auto total = static_cast<double>(tests.size());
   std::size_t count = 0;
   for (const BandwidthTest& test : tests) {
     if (count == capacity) break;
-    if (progress != nullptr) progress(test.what, static_cast<double>(count) / total, user);
-    roofs[count++] = measurement.best(test, seconds / total);
+    progress.tell(test.what, static_cast<double>(count) / total);
+    roofs[count++] = best_roof(timer, test, {from.as<uint4>(), to.as<uint4>()},
+                               static_cast<unsigned>(sms), seconds / total);
   }
   return count;
 }

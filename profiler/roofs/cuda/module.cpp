@@ -10,6 +10,7 @@
 
 #include "profiler/roofs/cuda/check.h"
 #include "profiler/roofs/cuda/cuda_module.h"
+#include "profiler/roofs/cuda/gemm_roofs.h"
 #include "profiler/roofs/cuda/measure.h"
 #include "profiler/roofs/cuda/nvml.h"
 
@@ -75,7 +76,7 @@ RooftopCudaDevice describe(std::uint32_t ordinal) {
   device.compute_major = static_cast<std::uint32_t>(properties.major);
   device.compute_minor = static_cast<std::uint32_t>(properties.minor);
   const Nvml nvml;
-  const Nvml::Clocks clocks = nvml.clocks(pci_address(static_cast<int>(ordinal)).text);
+  const Nvml::State clocks = nvml.state(pci_address(static_cast<int>(ordinal)).text);
   device.clock_hz = clocks.sm_hz;
   device.memory_clock_hz = clocks.memory_hz;
   const std::string driver = nvml.driver_version();
@@ -124,7 +125,12 @@ static int rooftop_measure_roofs(std::uint32_t ordinal, double seconds,
       throw std::runtime_error("a measurement takes between 0 and 3600 seconds");
     }
     rooftop::cuda::require_device(ordinal);
-    *count = rooftop::cuda::measure_bandwidths(ordinal, seconds, progress, user, roofs, capacity);
+    // Bandwidths and matrix products get half of the time each.
+    using namespace rooftop::cuda;
+    const RoofProgress report{progress, user};
+    *count = measure_bandwidths(ordinal, seconds / 2, report.part(0, 0.5), roofs, capacity);
+    *count +=
+        measure_gemms(ordinal, seconds / 2, report.part(0.5, 1), roofs + *count, capacity - *count);
   });
 }
 

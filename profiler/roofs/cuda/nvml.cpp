@@ -5,11 +5,12 @@
 namespace rooftop::cuda {
 namespace {
 
-// From NVIDIA's nvml.h, which toolkits do not always have: these four never changed.
+// From NVIDIA's nvml.h, which toolkits do not always have: these never changed.
 using NvmlDevice = struct nvmlDevice_st*;
 constexpr int kSuccess = 0;
 constexpr int kClockSm = 1;
 constexpr int kClockMemory = 2;
+constexpr int kTemperatureGpu = 0;
 constexpr unsigned kVersionBytes = 80;  // NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
 
 template <class Function>
@@ -31,7 +32,7 @@ Nvml::~Nvml() {
   if (library_ != nullptr) dlclose(library_);
 }
 
-Nvml::Clocks Nvml::clocks(const std::string& pci_bus_id) const {
+Nvml::State Nvml::state(const std::string& pci_bus_id) const {
   if (!ready_) return {};
   const auto by_address =
       symbol<int (*)(const char*, NvmlDevice*)>(library_, "nvmlDeviceGetHandleByPciBusId_v2");
@@ -46,7 +47,14 @@ Nvml::Clocks Nvml::clocks(const std::string& pci_bus_id) const {
     unsigned megahertz = 0;
     return clock_of(device, domain, &megahertz) == kSuccess ? megahertz * 1e6 : 0.0;
   };
-  return {read(kClockSm), read(kClockMemory)};
+  State state{read(kClockSm), read(kClockMemory), 0};
+  const auto temperature_of =
+      symbol<int (*)(NvmlDevice, int, unsigned*)>(library_, "nvmlDeviceGetTemperature");
+  unsigned celsius = 0;
+  if (temperature_of != nullptr && temperature_of(device, kTemperatureGpu, &celsius) == kSuccess) {
+    state.temperature_c = celsius;
+  }
+  return state;
 }
 
 std::string Nvml::driver_version() const {

@@ -1,5 +1,6 @@
-// The little of NVML that is needed: clocks and the driver's version, read and never set. The
-// library comes with the driver and is loaded at run time; without it everything is unknown.
+// The little of NVML that is needed: clocks, temperature and the driver's version, read and never
+// set. The library comes with the driver and is loaded at run time; without it everything is
+// unknown.
 #pragma once
 
 #include <string>
@@ -13,12 +14,13 @@ class Nvml {
   Nvml(const Nvml&) = delete;
   Nvml& operator=(const Nvml&) = delete;
 
-  struct Clocks {
-    double sm_hz = 0;  // 0: unknown
+  struct State {
+    double sm_hz = 0;  // 0: unknown, as the others
     double memory_hz = 0;
+    double temperature_c = 0;
   };
   // Now, of the device at a PCI address as CUDA prints it ("00000000:3B:00.0").
-  [[nodiscard]] Clocks clocks(const std::string& pci_bus_id) const;
+  [[nodiscard]] State state(const std::string& pci_bus_id) const;
   // "580.65.06"; empty where unknown.
   [[nodiscard]] std::string driver_version() const;
 
