@@ -7,6 +7,7 @@
 // device memory.
 #include "inference/cuda/attention_device.h"
 #include "inference/cuda/attention_launch.h"
+#include "inference/cuda/attention_plan.h"
 #include "inference/cuda/attention_tile.h"
 
 namespace rooftop::inference::cuda {
@@ -354,12 +355,14 @@ void launch_tile(const AttentionCall& call, cudaStream_t stream) {
   gpu::launch(where, attention_tiled<T, kDim, kRowTiles>, call, score_scale(call.head_dim));
 }
 
-// Tiles of 64 rows where no sequence has more, else of 128.
 template <typename T, int kDim>
 void launch_rows(const AttentionCall& call, cudaStream_t stream) {
-  const std::int32_t packed = call.step.most_rows * (call.heads / call.kv_heads);
-  if (packed <= AttentionTile<T, kDim, 1>::kRows) return launch_tile<T, kDim, 1>(call, stream);
-  launch_tile<T, kDim, 2>(call, stream);
+  const std::int64_t packed =
+      static_cast<std::int64_t>(call.step.most_rows) * (call.heads / call.kv_heads);
+  if (attention_tile_rows(call.head_dim, packed) == AttentionTile<T, kDim, 2>::kRows) {
+    return launch_tile<T, kDim, 2>(call, stream);
+  }
+  launch_tile<T, kDim, 1>(call, stream);
 }
 
 }  // namespace
