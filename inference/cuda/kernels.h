@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "inference/backend.h"
+#include "inference/cuda/kernel_limits.h"
 
 namespace rooftop::inference::cuda {
 
@@ -32,8 +33,6 @@ enum class Epilogue : std::uint8_t {
   kSwiGlu,    // W is [2n][k], gate rows then up rows: y[rows][n] = silu(x Wg^T) * (x Wu^T), in T
   kStoreF32,  // y[rows][n] = x W^T, in fp32: logits
 };
-
-inline constexpr int kMostGemvRows = 8;
 
 struct Gemv {
   DType dtype = DType::kBF16;
@@ -119,7 +118,6 @@ struct AttentionCall {
 
 // Few query rows per KV head (rows of a sequence x n/g up to kMostDecodeRows): bound by reading
 // keys and values once, CUDA cores.
-inline constexpr int kMostDecodeRows = 4;
 void launch_attention_decode(const AttentionCall& call, cudaStream_t stream);
 
 // Any number of rows: 64-row tiles of (row, head of the group) over 64-key tiles, tensor cores

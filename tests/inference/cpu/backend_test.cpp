@@ -9,28 +9,12 @@
 #include "inference/loop.h"
 #include "profiler/core/error.h"
 #include "tests/inference/cpu/reference.h"
+#include "tests/inference/louder_weights.h"
 
 namespace rooftop::inference::cpu {
 namespace {
 
 using Tokens = std::vector<std::int32_t>;
-
-// Weights of a scale at which a small model's layers matter: logits of about unit size.
-class LouderWeights : public WeightSource {
- public:
-  explicit LouderWeights(const Config& config) : source_(random_model(config, 5)) {}
-  [[nodiscard]] const Config& config() const override { return source_->config(); }
-  [[nodiscard]] bool random() const override { return true; }
-  void read_rows(TensorId id, std::int64_t first, std::int64_t count,
-                 std::span<float> out) const override {
-    source_->read_rows(id, first, count, out);
-    if (shape_of(id.kind, config()).rows == 1) return;  // norms are 1
-    for (float& value : out) value *= 12;
-  }
-
- private:
-  std::unique_ptr<WeightSource> source_;
-};
 
 Config small_config(std::int64_t heads, std::int64_t kv_heads, std::int64_t head_dim) {
   Config c;
