@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "inference/cuda/kernels.h"
+#include "inference/cuda/kernel_limits.h"
 
 namespace rooftop::inference::cuda {
 namespace {
