@@ -3,12 +3,15 @@
 // running maximum, and are joined at the end.
 #include "inference/cuda/attention_device.h"
 #include "inference/cuda/attention_launch.h"
+#include "inference/cuda/attention_plan.h"
 
 namespace rooftop::inference::cuda {
 namespace {
 
 using gpu::kAllLanes;
 using gpu::kWarp;
+
+static_assert(kMostDecodeRows == kDecodePackedRows);
 
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * kWarp;

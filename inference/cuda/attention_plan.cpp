@@ -26,7 +26,7 @@ AttentionPlan plan_attention(std::int32_t batch, std::int32_t most_rows, std::in
   const std::int64_t tile_rows = attention_tile_rows(head_dim, packed);
   std::int64_t blocks = static_cast<std::int64_t>(batch) * kv_heads;
   std::int64_t wave = multiprocessors;
-  if (packed <= kMostDecodeRows) {
+  if (packed <= kDecodePackedRows) {
     plan.kernel = AttentionKernel::kDecode;
     wave *= kDecodeBlocks;
   } else {
@@ -45,7 +45,7 @@ AttentionPlan plan_attention(std::int32_t batch, std::int32_t most_rows, std::in
   }
   splits = std::max<std::int64_t>(splits, 1);
   const std::int64_t split_keys = divide_up(divide_up(longest_length, splits), kKeyTile) * kKeyTile;
-  splits = std::max<std::int64_t>(divide_up(longest_length, split_keys == 0 ? 1 : split_keys), 1);
+  splits = std::max<std::int64_t>(divide_up(longest_length, std::max(split_keys, kKeyTile)), 1);
 
   plan.splits = static_cast<std::int32_t>(splits);
   plan.split_keys = static_cast<std::int32_t>(split_keys);
