@@ -40,7 +40,7 @@ void Block::run(const KernelLaunch& launch, uint3 index, Schedule schedule, Rand
   begin_threads(launch);
   outside_.adopt_thread();
   release_for_tsan(&begin_order_);
-  yield(false);
+  yield();
   acquire_for_tsan(&end_order_);
   running_ = nullptr;
 }
@@ -93,7 +93,7 @@ void Block::exit_thread() {
     if (waits_for_it && try_collective(thread.warp, other.mask)) break;
   }
   try_open_barrier();
-  yield(true);
+  yield();
 }
 
 void Block::make_ready(Thread& thread) {
@@ -103,10 +103,10 @@ void Block::make_ready(Thread& thread) {
   ++ready_;
 }
 
-void Block::yield(bool for_good) {
+void Block::yield() {
   if (ready_ == 0) {
     if (exited_ != size_) report_deadlock();
-    outside_.resume(for_good);
+    outside_.resume();
     return;
   }
   Thread& next = next_ready();
@@ -114,7 +114,7 @@ void Block::yield(bool for_good) {
   --ready_;
   running_ = &next;
   threadIdx = next.index;
-  next.fiber.resume(for_good);
+  next.fiber.resume();
 }
 
 Thread& Block::next_ready() {
@@ -160,7 +160,7 @@ int Block::barrier(bool predicate, Site site) {
   ++at_barrier_;
   char* const order = &barrier_order_[barriers_ & 1];
   release_for_tsan(order);
-  if (!try_open_barrier()) yield(false);
+  if (!try_open_barrier()) yield();
   acquire_for_tsan(order);
   return barrier_votes_;
 }
@@ -222,7 +222,7 @@ void Block::meet(Collective collective, unsigned mask, void* operands, Site site
   thread.operands = operands;
   thread.site = site;
   warps_[thread.warp].waiting |= 1u << thread.lane;
-  if (!try_collective(thread.warp, mask)) yield(false);
+  if (!try_collective(thread.warp, mask)) yield();
 }
 
 bool Block::try_collective(int warp_index, unsigned mask) {

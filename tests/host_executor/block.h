@@ -74,7 +74,7 @@ class Block {
   void begin_threads(const KernelLaunch& launch);
   void exit_thread();
   // Leaves the running thread for one that is ready, or the block when none is left.
-  void yield(bool for_good);
+  void yield();
   Thread& next_ready();
   int next_warp();
   void make_ready(Thread& thread);

@@ -52,7 +52,6 @@ void Fiber::prepare(void (*entry)(), std::size_t color) {
 #endif
   }
   entry_ = entry;
-  asan_stack_ = nullptr;
   char* const top = static_cast<char*>(mapping_) + getpagesize() + kStackBytes;
   context_ = context::make_fcontext(top - color % kColors * kColorBytes,
                                     kStackBytes - kColors * kColorBytes, &Fiber::begin);
@@ -65,12 +64,11 @@ void Fiber::adopt_thread() {
 #endif
 }
 
-void Fiber::resume([[maybe_unused]] bool for_good) {
+void Fiber::resume() {
   if (running == this) return;
   Fiber* const leaving = std::exchange(running, this);
 #if defined(ROOFTOP_HOST_EXECUTOR_ASAN)
-  __sanitizer_start_switch_fiber(for_good ? nullptr : &leaving->asan_stack_, stack_low_,
-                                 stack_size_);
+  __sanitizer_start_switch_fiber(&leaving->asan_stack_, stack_low_, stack_size_);
 #endif
 #if defined(ROOFTOP_HOST_EXECUTOR_TSAN)
   // A switch orders nothing on the device: only barriers do.

@@ -22,8 +22,8 @@ class Fiber {
   // Stands for the calling thread's own stack.
   void adopt_thread();
 
-  // Leaves the fiber that runs and continues this one. `for_good`: the other will not be resumed.
-  void resume(bool for_good);
+  // Leaves the fiber that runs and continues this one.
+  void resume();
 
  private:
   static void begin(boost::context::detail::transfer_t from);
@@ -34,7 +34,7 @@ class Fiber {
   void* mapping_ = nullptr;
   const void* stack_low_ = nullptr;
   std::size_t stack_size_ = 0;
-  void* asan_stack_ = nullptr;  // ASan's fake stack, while the fiber does not run
+  void* asan_stack_ = nullptr;  // ASan's fake stack while it does not run, kept from block to block
   void* tsan_fiber_ = nullptr;
 };
 

@@ -1,7 +1,9 @@
 // Barriers order what a block does, whatever the schedule; where one is missing, schedules differ.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <set>
 #include <vector>
 
@@ -44,6 +46,63 @@ TEST(Schedule, CorrectKernelIsTheSameInEach) {
       EXPECT_EQ(out, expected);
     }
   }
+}
+
+// The last thread's number, as thread 0 finds it: nothing makes it wait.
+__global__ void unordered_kernel(int* out) {
+  ROOFTOP_SHARED(int, last, [1]);
+  if (threadIdx.x == kThreads - 1) last[0] = kThreads - 1;
+  if (threadIdx.x == 0) *out = last[0];
+}
+
+int found_by_first(const Options& options) {
+  set_options(options);
+  int out = 0;
+  launch({.name = "unordered", .grid = dim3(1), .block = dim3(kThreads)}, unordered_kernel, &out);
+  return out;
+}
+
+#if !defined(__SANITIZE_THREAD__)
+TEST(Schedule, MissingBarrierMakesThemDiffer) {
+  EXPECT_EQ(found_by_first({.schedule = Schedule::kAscending}), -1);
+  EXPECT_EQ(found_by_first({.schedule = Schedule::kDescending}), kThreads - 1);
+  std::set<int> found;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const int once = found_by_first({.schedule = Schedule::kRandom, .seed = seed});
+    EXPECT_EQ(found_by_first({.schedule = Schedule::kRandom, .seed = seed}), once);
+    found.insert(once);
+  }
+  EXPECT_EQ(found.size(), 2u);
+}
+#endif
+
+// Blocks of one thread each write down when they run.
+std::vector<unsigned> order_of_blocks(const Options& options) {
+  set_options(options);
+  std::vector<unsigned> order(1 + 12);
+  launch(
+      {.name = "order", .grid = dim3(3, 2, 2), .block = dim3(1)},
+      +[](unsigned* out) { out[1 + out[0]++] = blockIdx.x + 3 * (blockIdx.y + 2 * blockIdx.z); },
+      order.data());
+  EXPECT_EQ(order[0], 12u);
+  order.erase(order.begin());
+  return order;
+}
+
+TEST(Schedule, OrderOfBlocks) {
+  std::vector<unsigned> ascending(12);
+  std::iota(ascending.begin(), ascending.end(), 0u);
+  EXPECT_EQ(order_of_blocks({.schedule = Schedule::kAscending}), ascending);
+  EXPECT_EQ(order_of_blocks({.schedule = Schedule::kDescending}),
+            std::vector<unsigned>(ascending.rbegin(), ascending.rend()));
+  std::set<std::vector<unsigned>> orders;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    std::vector<unsigned> order = order_of_blocks({.schedule = Schedule::kRandom, .seed = seed});
+    orders.insert(order);
+    std::ranges::sort(order);
+    EXPECT_EQ(order, ascending);
+  }
+  EXPECT_GT(orders.size(), 5u);
 }
 
 }  // namespace
