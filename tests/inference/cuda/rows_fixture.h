@@ -41,7 +41,7 @@ constexpr DType dtype_of() {
 template <typename T>
 constexpr double half_ulp() {
   if (std::is_same_v<T, float>) return 0x1p-24;
-  return std::is_same_v<T, __nv_bfloat16> ? 0x1p-9 : 0x1p-12 * 2;
+  return std::is_same_v<T, __nv_bfloat16> ? 0x1p-8 : 0x1p-11;
 }
 
 // An array with a guard behind it: reading the guard gives NaN, and intact() tells whether it was
