@@ -1,12 +1,10 @@
 #include "tests/host_executor/shared_memory.h"
 
 #include <cstdlib>
+#include <utility>
 
 #if defined(ROOFTOP_HOST_EXECUTOR_ASAN)
 #include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
-#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
 #endif
 
 namespace rooftop::host_executor {
@@ -16,7 +14,6 @@ namespace {
 // device's.
 constexpr std::size_t kGuardBytes = 1024;
 constexpr std::size_t kMostArrays = 32;
-constexpr std::size_t kCapacity = kMostSharedBytes + (kMostArrays + 1) * kGuardBytes;
 
 // All bits set: NaN in fp32, bf16 and fp16. Not by memset, which TSan watches wherever it is called
 // from: the first thread to come would seem to race with the others.
@@ -27,6 +24,19 @@ void fill_with_nan(void* memory, std::size_t bytes) {
   for (; bytes > 0; --bytes) *byte++ = 0xFF;
 }
 
+// The functions and not their macros, which do nothing in a file that ASan does not watch.
+void forbid_accesses([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) {
+#if defined(ROOFTOP_HOST_EXECUTOR_ASAN)
+  __asan_poison_memory_region(memory, bytes);
+#endif
+}
+
+void allow_accesses([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) {
+#if defined(ROOFTOP_HOST_EXECUTOR_ASAN)
+  __asan_unpoison_memory_region(memory, bytes);
+#endif
+}
+
 }  // namespace
 
 SharedMemory& shared_memory() {
@@ -34,27 +44,23 @@ SharedMemory& shared_memory() {
   return memory;
 }
 
-SharedMemory::SharedMemory()
-    : memory_(static_cast<char*>(
-          std::aligned_alloc(kGuardBytes, kCapacity / kGuardBytes * kGuardBytes + kGuardBytes))) {
-  if (memory_ == nullptr) std::abort();
-}
-
-SharedMemory::~SharedMemory() { std::free(memory_); }
-
 void SharedMemory::begin_block(std::size_t requested_bytes) {
   ++block_;
   requested_ = requested_bytes;
   taken_.clear();
   if (requested_bytes == 0) return;
-  used_ = requested_bytes + (kMostArrays + 1) * kGuardBytes;
-  fill_with_nan(memory_, used_);
-  ASAN_POISON_MEMORY_REGION(memory_, used_);
+  bytes_ = (requested_bytes + kGuardBytes - 1) / kGuardBytes * kGuardBytes +
+           (kMostArrays + 1) * kGuardBytes;
+  memory_ = static_cast<char*>(std::aligned_alloc(kGuardBytes, bytes_));
+  if (memory_ == nullptr) std::abort();
+  fill_with_nan(memory_, bytes_);
+  forbid_accesses(memory_, bytes_);
 }
 
 void SharedMemory::end_block() {
-  ASAN_UNPOISON_MEMORY_REGION(memory_, used_);
-  used_ = 0;
+  if (memory_ == nullptr) return;
+  allow_accesses(memory_, bytes_);
+  std::free(std::exchange(memory_, nullptr));
 }
 
 void* SharedMemory::take(std::size_t index, std::size_t offset, std::size_t bytes, Site site) {
@@ -66,7 +72,7 @@ void* SharedMemory::take(std::size_t index, std::size_t offset, std::size_t byte
   if (index > taken_.size()) std::abort();
   if (index == taken_.size()) {
     char* const array = memory_ + offset + (index + 1) * kGuardBytes;
-    ASAN_UNPOISON_MEMORY_REGION(array, bytes);
+    allow_accesses(array, bytes);
     taken_.push_back({offset, bytes, array});
   }
   const Taken& taken = taken_[index];

@@ -15,12 +15,8 @@ inline constexpr std::size_t kMostSharedBytes = 232448;
 
 class SharedMemory {
  public:
-  SharedMemory();
-  ~SharedMemory();
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-
-  // Fills with NaN; nothing but what is taken may be touched until the end.
+  // New memory each time: TSan remembers few accesses to a place, and none of an earlier block's
+  // shall be among them. Filled with NaN; nothing but what is taken may be touched until the end.
   void begin_block(std::size_t requested_bytes);
   void end_block();
 
@@ -40,9 +36,9 @@ class SharedMemory {
     std::uint64_t block;  // the last that filled it
   };
 
-  char* memory_;
+  char* memory_ = nullptr;
   std::size_t requested_ = 0;
-  std::size_t used_ = 0;
+  std::size_t bytes_ = 0;  // of memory_
   std::uint64_t block_ = 0;
   std::vector<Taken> taken_;
   std::vector<Static> statics_;
