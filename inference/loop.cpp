@@ -3,20 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "profiler/core/error.h"
 
 namespace rooftop::inference {
-namespace {
 
 // Runs one operator within its scope.
 template <typename Body>
-void op(nvtx::Operator id, std::int32_t layer, const char* name, const Body& body) {
+void Loop::op(nvtx::Operator id, std::int32_t layer, const char* name, const Body& body) {
+  if (!scopes_) return body();
   const nvtx::Op scope(id, layer, name);
   body();
 }
-
-}  // namespace
 
 Loop::Loop(Backend& backend, const Config& config, const BackendOptions& options)
     : backend_(backend),
@@ -118,13 +117,16 @@ void Loop::take(std::span<const NewTokens> sequences) {
   }
 }
 
+const char* Loop::name_of(nvtx::Phase phase) {
+  return phase == nvtx::kInit ? "prefill" : (phase == nvtx::kAr ? "decode" : "step");
+}
+
 void Loop::run_step(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
                     const std::function<void()>& draw) {
   check(sequences);
   take(sequences);
-  const nvtx::Step step(payload(phase, warmup), phase == nvtx::kInit
-                                                    ? "prefill"
-                                                    : (phase == nvtx::kAr ? "decode" : "step"));
+  std::optional<nvtx::Step> step;
+  if (scopes_) step.emplace(payload(phase, warmup), name_of(phase));
   const StepWork work = backend_.begin({tokens_, rows_, logit_rows_});
   if (work != StepWork::kReplay) run_operators();
   if (work == StepWork::kCompute) {

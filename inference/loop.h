@@ -53,6 +53,9 @@ class Loop {
   // InputError where the options are impossible.
   Loop(Backend& backend, const Config& config, const BackendOptions& options);
 
+  // Whether steps and operators open scopes, as they do from the start. For measuring their cost.
+  void open_scopes(bool open) { scopes_ = open; }
+
   // Called with the step's logits, [logit rows][V], within the step's `sampling` operator.
   using Sample = std::function<void(std::span<const float> logits)>;
 
@@ -91,6 +94,7 @@ class Loop {
   void run_step(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
                 const std::function<void()>& draw);
   void take(std::span<const NewTokens> sequences);
+  static const char* name_of(nvtx::Phase phase);
   void run_operators();
   void run_layers();
   [[nodiscard]] nvtx::StepPayload payload(nvtx::Phase phase, bool warmup) const;
@@ -103,8 +107,12 @@ class Loop {
                 std::int64_t logit_rows, bool warmup);
   void fill_slot(std::int32_t slot, std::int64_t length);
 
+  template <typename Body>
+  void op(nvtx::Operator id, std::int32_t layer, const char* name, const Body& body);
+
   Backend& backend_;
   BackendOptions options_;
+  bool scopes_ = true;
   std::int64_t layers_;
   std::int64_t vocab_;
   std::vector<std::int32_t> eos_tokens_;

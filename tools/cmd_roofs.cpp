@@ -8,6 +8,7 @@
 #include "profiler/roofs/cuda_loader.h"
 #include "profiler/roofs/roofs_cache.h"
 #include "tools/commands.h"
+#include "tools/cuda_engine.h"
 #include "tools/device_choice.h"
 #include "tools/progress.h"
 
@@ -29,13 +30,8 @@ Result measure_cpu(const RoofsOptions& options) {
 }
 
 Result measure_cuda(const RoofsOptions& options, std::uint32_t ordinal) {
+  require_cuda_device(ordinal);
   const CudaModuleLoad load = load_cuda_module();
-  if (load.module == nullptr) throw InputError(load.why_not);
-  if (ordinal >= load.devices) {
-    throw InputError(
-        fmt::format("there is no cuda:{}: this machine has {} CUDA device(s), counted from 0",
-                    ordinal, load.devices));
-  }
   Progress progress("Measuring roofs");
   Result result{describe_cuda_device(*load.module, ordinal), {}};
   result.roofs =

@@ -193,24 +193,29 @@ int run_command(const RunOptions& options) {
   const BackendOptions engine =
       capacity(backend_options(options.engine, config), options, prompts, config);
 
-  Recording recording(options.output, engine_meta(options.engine, *source, engine, "run"));
+  std::optional<Recording> recording;
+  if (records(options.engine, options.output)) {
+    recording.emplace(options.output, engine_meta(options.engine, *source, engine, "run"));
+  }
   Output output(options, prompts, config);
-  if (options.engine.measure_roofs) recording.add_meta(measured_roofs(options.engine));
-  const auto backend = load_backend(*source, engine);
+  if (recording && options.engine.measure_roofs)
+    recording->add_meta(measured_roofs(options.engine));
+  const auto backend = load_backend(options.engine, *source, engine);
   inference::Loop loop(*backend, config, engine);
+  loop.open_scopes(options.engine.scopes);
   warm_up(loop, prompts, options.candidates);
 
   Times times;
   const Generated generated = generate(loop, options, prompts, output, times);
   output.finish(generated);
-  recording.finish();
+  if (recording) recording->finish();
   if (options.json) {
-    recording.present(true);
-    print_json(prompts, generated, times, recording.kept_trace());
+    if (recording) recording->present(true);
+    print_json(prompts, generated, times, recording ? recording->kept_trace() : "");
     return 0;
   }
   print_speed(prompts, generated, times);
-  recording.present(false);
+  if (recording) recording->present(false);
   return 0;
 }
 

@@ -1,13 +1,16 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "inference/cpu/memory.h"
 #include "inference/loop.h"
 #include "profiler/core/error.h"
 #include "tools/commands.h"
+#include "tools/device_choice.h"
 #include "tools/engine_setup.h"
 #include "tools/model_choice.h"
 #include "tools/progress.h"
@@ -31,11 +34,17 @@ std::string does_not_fit(const Cell& cell, const inference::Config& config,
   return fmt::format("needs {}, {} are free", gigabytes(need), gigabytes(available));
 }
 
-// Runs the cells one after another and tells how far it is.
+// What a cell's step takes by the clock, sampling included.
+struct Timed {
+  Cell cell;
+  double step_s;  // mean of the repeats
+};
+
+// Runs the cells one after another and tells how far it is. `recording` may be null.
 class Sweep {
  public:
   Sweep(const SweepOptions& options, const inference::Config& config, const BackendOptions& engine,
-        inference::Backend& backend, Meta meta, Recording& recording)
+        inference::Backend& backend, Meta meta, Recording* recording)
       : options_(options),
         config_(config),
         engine_(engine),
@@ -58,6 +67,7 @@ class Sweep {
   }
 
   [[nodiscard]] std::size_t skipped() const { return skipped_; }
+  [[nodiscard]] const std::vector<Timed>& timed() const { return timed_; }
 
  private:
   void run_cell(const Cell& cell) {
@@ -78,12 +88,16 @@ class Sweep {
       return skip(cell, e.what());  // memory that was free at the start is not any more
     }
     inference::Loop loop(backend_, config_, capacity);
+    loop.open_scopes(options_.engine.scopes);
+    // Twice: the second of a shape is where a GPU's step is recorded as a graph.
     step(loop, cell, true);
+    if (parse_device(options_.engine.device).cuda) step(loop, cell, true);
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < options_.repeats; ++i) step(loop, cell, false);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     seconds_per_cost_[cell.phase] = seconds / options_.repeats / cost;
+    timed_.push_back({cell, seconds / options_.repeats});
   }
 
   static void step(inference::Loop& loop, const Cell& cell, bool warmup) {
@@ -97,7 +111,7 @@ class Sweep {
   void skip(const Cell& cell, std::string reason) {
     Meta meta;
     meta.skipped = {cell.skipped(std::move(reason))};
-    recording_.add_meta(meta);
+    if (recording_ != nullptr) recording_->add_meta(meta);
     ++skipped_;
   }
 
@@ -106,15 +120,34 @@ class Sweep {
   const BackendOptions engine_;
   inference::Backend& backend_;
   const Meta meta_;
-  Recording& recording_;
+  Recording* recording_;
+  std::vector<Timed> timed_;
   std::map<Phase, double> seconds_per_cost_;
   std::size_t skipped_ = 0;
 };
 
-void print_json(std::size_t run, std::size_t skipped, const std::string& trace) {
-  nlohmann::ordered_json json{{"cells_run", run}, {"cells_skipped", skipped}};
+void print_json(const std::vector<Timed>& timed, std::size_t skipped, const std::string& trace) {
+  nlohmann::ordered_json json{{"cells_run", timed.size()}, {"cells_skipped", skipped}};
+  json["cells"] = nlohmann::ordered_json::array();
+  for (const Timed& t : timed) {
+    json["cells"].push_back({{"phase", name_of(t.cell.phase)},
+                             {"batch", t.cell.batch},
+                             {"query_tokens", t.cell.query_tokens},
+                             {"length", t.cell.length},
+                             {"step_s", t.step_s}});
+  }
   if (!trace.empty()) json["trace"] = trace;
   fmt::print("{}\n", json.dump(2));
+}
+
+void print_times(const std::vector<Timed>& timed) {
+  fmt::print("{:<6}{:>6}{:>14}{:>8}{:>12}{:>12}\n", "phase", "batch", "query tokens", "length",
+             "ms a step", "tokens/s");
+  for (const Timed& t : timed) {
+    fmt::print("{:<6}{:>6}{:>14}{:>8}{:>12.3f}{:>12.1f}\n", name_of(t.cell.phase), t.cell.batch,
+               t.cell.query_tokens, t.cell.length, t.step_s * 1e3,
+               static_cast<double>(t.cell.batch * t.cell.query_tokens) / t.step_s);
+  }
 }
 
 }  // namespace
@@ -125,9 +158,13 @@ int sweep_command(const SweepOptions& options) {
   const inference::Config& config = source->config();
   const BackendOptions engine = backend_options(options.engine, config);
 
+  const bool recorded = records(options.engine, options.output);
   Meta meta = engine_meta(options.engine, *source, engine, "sweep");
   meta.sweep = true;
-  const std::uint64_t available = inference::cpu::available_memory();
+  // What fits on a GPU, its engine knows.
+  const std::uint64_t available = parse_device(options.engine.device).cuda
+                                      ? std::numeric_limits<std::uint64_t>::max()
+                                      : inference::cpu::available_memory();
   std::vector<Cell> cells;
   for (const Cell& cell : planned) {
     const std::string reason = does_not_fit(cell, config, engine, available);
@@ -141,15 +178,21 @@ int sweep_command(const SweepOptions& options) {
   }
   const std::size_t unfit = meta.skipped.size();
 
-  Recording recording(options.output, meta);
-  if (options.engine.measure_roofs) recording.add_meta(measured_roofs(options.engine));
-  const auto backend = load_backend(*source, cells.front().capacity(engine));
-  Sweep sweep(options, config, engine, *backend, meta, recording);
+  std::optional<Recording> recording;
+  if (recorded) recording.emplace(options.output, meta);
+  if (recorded && options.engine.measure_roofs) recording->add_meta(measured_roofs(options.engine));
+  const auto backend = load_backend(options.engine, *source, cells.front().capacity(engine));
+  Sweep sweep(options, config, engine, *backend, meta, recorded ? &*recording : nullptr);
   sweep.run(cells);
-  recording.finish();
-  recording.present(options.json);
-  if (options.json)
-    print_json(cells.size() - sweep.skipped(), unfit + sweep.skipped(), recording.kept_trace());
+  if (recorded) {
+    recording->finish();
+    recording->present(options.json);
+  } else if (!options.json) {
+    print_times(sweep.timed());
+  }
+  if (options.json) {
+    print_json(sweep.timed(), unfit + sweep.skipped(), recorded ? recording->kept_trace() : "");
+  }
   return 0;
 }
 

@@ -6,8 +6,8 @@
 #include "profiler/core/error.h"
 #include "profiler/core/machine.h"
 #include "profiler/core/version.h"
-#include "profiler/roofs/cuda_loader.h"
 #include "profiler/roofs/roofs_cache.h"
+#include "tools/cuda_engine.h"
 #include "tools/device_choice.h"
 #include "tools/model_choice.h"
 #include "tools/progress.h"
@@ -17,30 +17,29 @@ namespace {
 
 using inference::DType;
 
+void check_device(const EngineChoice& choice) {
+  const DeviceChoice device = parse_device(choice.device);
+  if (device.cuda) require_cuda_device(device.ordinal);
+}
+
 DType choose_dtype(const EngineChoice& choice, const inference::Config& config) {
   if (choice.dtype == "f32") return DType::kF32;
   if (choice.dtype == "bf16") return DType::kBF16;
   if (choice.dtype == "f16") return DType::kF16;
+  if (parse_device(choice.device).cuda) {
+    return config.checkpoint_dtype == "f16" ? DType::kF16 : DType::kBF16;
+  }
   // No CPU that we know computes in f16 as fast as in f32, and quantised weights need more than
   // bf16 keeps.
   const bool bf16 = config.checkpoint_dtype == "bf16" && inference::cpu_has_fast_bf16();
   return bf16 ? DType::kBF16 : DType::kF32;
 }
 
-void require_cpu(const EngineChoice& choice) {
-  if (choice.device.empty() || !parse_device(choice.device).cuda) return;
-  const CudaModuleLoad load = load_cuda_module();
-  throw InputError(load.module == nullptr
-                       ? load.why_not
-                       : "the built-in engine runs on the CPU in this version: use --device cpu "
-                         "(rooftop roofs --device cuda measures the GPU's roofs)");
-}
-
 }  // namespace
 
 inference::BackendOptions backend_options(const EngineChoice& choice,
                                           const inference::Config& config) {
-  require_cpu(choice);
+  check_device(choice);
   if (choice.layers > config.layers) {
     throw InputError(fmt::format("--layers {} is more than the {} layers of {}", choice.layers,
                                  config.layers, config.name));
@@ -50,6 +49,7 @@ inference::BackendOptions backend_options(const EngineChoice& choice,
   options.attention =
       choice.attention == "unfused" ? inference::Attention::kUnfused : inference::Attention::kFlash;
   options.layers = choice.layers;
+  options.graphs = choice.graphs == "on";
   options.threads = choice.threads > 0 ? choice.threads : static_cast<int>(usable_cores());
   return options;
 }
@@ -82,11 +82,25 @@ Meta measured_roofs(const EngineChoice& choice) {
   return meta;
 }
 
-std::unique_ptr<inference::Backend> load_backend(const inference::WeightSource& source,
+std::unique_ptr<inference::Backend> load_backend(const EngineChoice& choice,
+                                                 const inference::WeightSource& source,
                                                  const inference::BackendOptions& options) {
   Progress progress("Loading " + source.config().name);
-  return inference::make_cpu_backend(source, options,
-                                     [&](double fraction) { progress.update(fraction); });
+  const auto update = [&](double fraction) { progress.update(fraction); };
+  const DeviceChoice device = parse_device(choice.device);
+  return device.cuda ? make_cuda_engine(source, options, device.ordinal, update)
+                     : inference::make_cpu_backend(source, options, update);
+}
+
+bool records(const EngineChoice& choice, const std::string& output) {
+  const bool cuda = parse_device(choice.device).cuda;
+  if (!cuda && choice.scopes) return true;
+  if (!output.empty()) {
+    throw InputError(cuda ? "this version records nothing of a GPU's kernels: leave out -o, or use "
+                            "--device cpu"
+                          : "--no-scopes leaves nothing to record: leave out -o");
+  }
+  return false;
 }
 
 }  // namespace rooftop::tools

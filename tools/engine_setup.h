@@ -25,8 +25,13 @@ Meta engine_meta(const EngineChoice& choice, const inference::WeightSource& sour
 // to a trace.
 Meta measured_roofs(const EngineChoice& choice);
 
-// Loads the weights, with progress.
-std::unique_ptr<inference::Backend> load_backend(const inference::WeightSource& source,
+// Loads the weights onto the chosen device, with progress.
+std::unique_ptr<inference::Backend> load_backend(const EngineChoice& choice,
+                                                 const inference::WeightSource& source,
                                                  const inference::BackendOptions& options);
+
+// Whether the command records what the engine does. Throws InputError where it cannot although
+// `output` asks for it.
+bool records(const EngineChoice& choice, const std::string& output);
 
 }  // namespace rooftop::tools

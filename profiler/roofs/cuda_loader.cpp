@@ -52,13 +52,19 @@ extern "C" void forward_progress(const char* what, double done, void* user) noex
 
 }  // namespace
 
-CudaModuleLoad load_cuda_module() {
+fs::path find_cuda_module(std::string_view file) {
   std::error_code error;
   const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
   for (const fs::path& place : {folder, folder / ROOFTOP_CUDA_MODULE_FROM_BIN}) {
-    const fs::path path = place / kModuleFile;
-    if (!folder.empty() && fs::exists(path, error)) return load_cuda_module(path);
+    const fs::path path = place / file;
+    if (!folder.empty() && fs::exists(path, error)) return path;
   }
+  return {};
+}
+
+CudaModuleLoad load_cuda_module() {
+  const fs::path path = find_cuda_module(kModuleFile);
+  if (!path.empty()) return load_cuda_module(path);
   return failed("this build has no CUDA module: configure with -DROOFTOP_CUDA=ON");
 }
 

@@ -15,6 +15,10 @@
 
 namespace rooftop {
 
+// A module of the CUDA build ("rooftop_cuda.so"): beside the running program, or where it was
+// installed to. Empty where there is none.
+std::filesystem::path find_cuda_module(std::string_view file);
+
 struct CudaModuleLoad {
   const RooftopCudaModule* module = nullptr;  // stays loaded for good
   std::uint32_t devices = 0;                  // at least 1 where there is a module

@@ -177,7 +177,7 @@ TEST_P(CudaBackendTest, HeadSizesAndGroupsAsTheCpu) {
 
 TEST_P(CudaBackendTest, GrowsAcrossPlannedLengths) {
   options.max_length = 400;
-  options.max_rows = 200;
+  options.max_rows = options.max_logit_rows = 200;
   Config config = small_config();
   config.layers = 1;
   Pair pair(config, options);
@@ -188,9 +188,9 @@ TEST_P(CudaBackendTest, GrowsAcrossPlannedLengths) {
 INSTANTIATE_TEST_SUITE_P(All, CudaBackendTest,
                          testing::Combine(testing::Values(DType::kBF16, DType::kF16),
                                           testing::Values(Attention::kUnfused, Attention::kFlash)),
-                         [](const auto& info) {
-                           return std::string(name_of(std::get<0>(info.param))) + "_" +
-                                  std::string(name_of(std::get<1>(info.param)));
+                         [](const auto& test) {
+                           return std::string(name_of(std::get<0>(test.param))) + "_" +
+                                  std::string(name_of(std::get<1>(test.param)));
                          });
 
 TEST(CudaBackend, RowsThatAreNoWhole16Bytes) {  // go through the matrix library
