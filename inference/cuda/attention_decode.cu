@@ -116,8 +116,7 @@ __device__ void load_lines(const T* cache, std::int32_t first, std::int32_t step
   }
 }
 
-// `cache` pointers stand at the lane's dimensions. All lanes of the warp go through the same
-// rounds, since they exchange scores.
+// All lanes of a warp go through the same rounds, since they exchange scores.
 template <typename T, int kLanes, int kRows>
 __device__ void walk_keys(const AttentionCall& call, const PackedRows& packed, float scale,
                           std::int32_t slot, KeyRange keys, DecodeState<kRows>& state) {
@@ -125,8 +124,9 @@ __device__ void walk_keys(const AttentionCall& call, const PackedRows& packed, f
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int first_dim = lane % kLanes * 8;
-  const T* const key_cache = cache_of<T>(call, call.keys, slot, packed.kv_head) + first_dim;
-  const T* const value_cache = cache_of<T>(call, call.values, slot, packed.kv_head) + first_dim;
+  const std::int64_t offset = cache_offset(call, slot, packed.kv_head) + first_dim;
+  const T* const key_cache = static_cast<const T*>(call.keys) + offset;
+  const T* const value_cache = static_cast<const T*>(call.values) + offset;
   // Lanes beyond the head size read nothing, and count as zeros.
   const std::int32_t end = first_dim < call.head_dim ? keys.end : 0;
   float query[kRows][8];

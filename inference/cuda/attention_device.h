@@ -65,12 +65,11 @@ __device__ inline KeyRange keys_of_split(const AttentionCall& call, std::int32_t
   return {static_cast<std::int32_t>(begin), end < length ? static_cast<std::int32_t>(end) : length};
 }
 
-// The keys (or values) of one KV head of a sequence: [max_length][d].
-template <typename T>
-__device__ inline const T* cache_of(const AttentionCall& call, const void* cache, std::int32_t slot,
-                                    std::int32_t kv_head) {
+// Where the keys (and the values) of one KV head of a slot begin: [max_length][d] from there on.
+__device__ inline std::int64_t cache_offset(const AttentionCall& call, std::int32_t slot,
+                                            std::int32_t kv_head) {
   const std::int64_t head = static_cast<std::int64_t>(slot) * call.kv_heads + kv_head;
-  return static_cast<const T*>(cache) + head * call.max_length * call.head_dim;
+  return head * call.max_length * call.head_dim;
 }
 
 // Index of a split's result of a row and head in [T][n][splits].

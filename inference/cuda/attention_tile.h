@@ -9,10 +9,10 @@ namespace rooftop::inference::cuda {
 struct TileWork {
   PackedRows packed;
   KeyRange keys;
-  std::int32_t slot;
   std::int32_t split;
   std::int32_t first;  // packed row
   std::int32_t rows;   // packed rows of the tile that exist, or none: <= 0
+  std::int64_t cache;  // where the KV head's keys, and its values, begin
 };
 
 // Sizes of a block. Keys and values pass through one ring of buffers, K0 V0 K1 V1 ...: with three
@@ -57,7 +57,7 @@ __device__ TileWork work_of_block(const AttentionCall& call) {
   const std::int32_t rows = tile < 0 ? 0 : min(Shape::kRows, packed.count - first);
   KeyRange keys = keys_of_split(call, split, sequence.length);
   if (rows > 0) keys.end = min(keys.end, packed.position(first + rows - 1) + 1);
-  return {packed, keys, sequence.slot, split, first, rows};
+  return {packed, keys, split, first, rows, cache_offset(call, sequence.slot, kv_head)};
 }
 
 // The last key that each row of the tile sees. Rows that do not exist repeat the last one that

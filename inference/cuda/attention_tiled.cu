@@ -21,7 +21,7 @@ using gpu::kWarp;
 template <typename Shape>
 struct WarpState {
   float out[Shape::kRowTiles][Shape::kDim / 8][4];
-  float maximum[Shape::kRowTiles][2];  // of the scores before scaling
+  float maximum[Shape::kRowTiles][2];  // of the scaled scores
   float sum[Shape::kRowTiles][2];      // this thread's part
 };
 
@@ -133,7 +133,7 @@ __device__ void online_softmax(float scale, WarpState<Shape>& state, Scores<Shap
   for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      float maximum = state.maximum[tile][half];
+      float maximum = -INFINITY;
 #pragma unroll
       for (int n = 0; n < Shape::kKeys / 8; ++n) {
         maximum = fmaxf(maximum, fmaxf(scores[tile][n][2 * half], scores[tile][n][2 * half + 1]));
@@ -141,8 +141,9 @@ __device__ void online_softmax(float scale, WarpState<Shape>& state, Scores<Shap
       // Four lanes share a row.
       maximum = fmaxf(maximum, __shfl_xor_sync(kAllLanes, maximum, 1));
       maximum = fmaxf(maximum, __shfl_xor_sync(kAllLanes, maximum, 2));
-      const float base = finite_base(maximum) * scale;
-      const float rescale = fast_exp2(state.maximum[tile][half] * scale - base);
+      maximum = fmaxf(state.maximum[tile][half], maximum * scale);
+      const float base = finite_base(maximum);
+      const float rescale = fast_exp2(state.maximum[tile][half] - base);
       state.maximum[tile][half] = maximum;
       float sum = state.sum[tile][half] * rescale;
 #pragma unroll
@@ -224,8 +225,8 @@ __device__ void write_output(const AttentionCall& call, const TileWork& work, in
 }
 
 template <typename Shape>
-__device__ void write_partial(const AttentionCall& call, const TileWork& work, float scale,
-                              int warp_row, int lane, const WarpState<Shape>& state) {
+__device__ void write_partial(const AttentionCall& call, const TileWork& work, int warp_row,
+                              int lane, const WarpState<Shape>& state) {
 #pragma unroll
   for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
 #pragma unroll
@@ -238,7 +239,7 @@ __device__ void write_partial(const AttentionCall& call, const TileWork& work, f
       const float inverse = sum > 0.0f ? 1.0f / sum : 0.0f;
       if (lane % 4 == 0) {
         call.partial_log_sum[index] =
-            sum > 0.0f ? state.maximum[tile][half] * scale + log2f(sum) : -INFINITY;
+            sum > 0.0f ? state.maximum[tile][half] + log2f(sum) : -INFINITY;
       }
 #pragma unroll
       for (int n = 0; n < Shape::kDim / 8; ++n) {
@@ -277,10 +278,9 @@ __global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles>::kThreads,
   // Step 2j brings the keys of tile j, step 2j + 1 its values.
   const auto load_step = [&](int step) {
     if (step < 2 * key_tiles) {
-      const void* const cache = step % 2 == 0 ? call.keys : call.values;
-      load_tile<Shape>(cache_of<T>(call, cache, work.slot, work.packed.kv_head),
-                       work.keys.begin + step / 2 * Shape::kKeys, work.keys.end, call.head_dim,
-                       ring + step % Shape::kBuffers * Shape::kBufferSize);
+      const auto* const cache = static_cast<const T*>(step % 2 == 0 ? call.keys : call.values);
+      load_tile<Shape>(cache + work.cache, work.keys.begin + step / 2 * Shape::kKeys, work.keys.end,
+                       call.head_dim, ring + step % Shape::kBuffers * Shape::kBufferSize);
     }
     gpu::copy_async_commit();  // also where empty: waiting counts groups
   };
@@ -336,7 +336,7 @@ __global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles>::kThreads,
   if (call.splits == 1) {
     write_output<Shape>(call, work, warp_row, lane, state, queries);
   } else {
-    write_partial<Shape>(call, work, scale, warp_row, lane, state);
+    write_partial<Shape>(call, work, warp_row, lane, state);
   }
 }
 
