@@ -105,7 +105,7 @@ __device__ void add_slices(int slices, WarpSums<Product>& shared, float2 (&sums)
 // and a group's first before the sums of the last are put together.
 template <typename T, typename Product, typename X>
 __global__ void __launch_bounds__(Product::kShape.warps* kWarp, Product::kShape.resident)
-    gemv_kernel(Problem<T> problem) {
+    gemv(Problem<T> problem) {
   constexpr int kHalf = Product::kHalf;
   constexpr int kWarps = Product::kShape.warps;
   ROOFTOP_DYNAMIC_SHARED(memory);
@@ -161,7 +161,7 @@ void start(const Problem<T>& problem, std::int32_t blocks, cudaStream_t stream) 
         gpu::shared_bytes<T>(static_cast<std::size_t>(problem.rows) * problem.stride);
   }
   where.stream = stream;
-  gpu::launch(where, gemv_kernel<T, Product, X>, problem);
+  gpu::launch(where, gemv<T, Product, X>, problem);
 }
 
 template <typename T>

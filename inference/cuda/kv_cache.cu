@@ -26,7 +26,7 @@ struct RopeProblem {
 // A thread takes kWidth values of the first half of a head and those half a head further on.
 // gridDim.y blocks share a row.
 template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads) rope_kv_kernel(RopeProblem<T> problem) {
+__global__ void __launch_bounds__(kThreads) rope_kv(RopeProblem<T> problem) {
   const int half = problem.head_dim / 2;
   const int packs = half / kWidth;
   const int pack = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x);
@@ -94,20 +94,19 @@ __device__ float gaussian(std::uint64_t key, std::uint64_t index) {
 
 // A block row per head; the value of an element depends on its head, position and place alone.
 template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads)
-    noise_kernel(T* cache, int max_length, int head_dim, int begin, std::int64_t values,
-                 std::uint64_t seed) {
+__global__ void __launch_bounds__(kThreads) noise(T* cache, int max_length, int head_dim, int begin,
+                                                  std::int64_t values, std::uint64_t seed) {
   const std::int64_t at =
       (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kWidth;
   if (at >= values) return;
   const std::int64_t head = blockIdx.y;
   const std::int64_t in_head = static_cast<std::int64_t>(begin) * head_dim + at;
   const std::uint64_t key = mixed(mixed(seed) + static_cast<std::uint64_t>(head));
-  float noise[kWidth];
+  float drawn[kWidth];
 #pragma unroll
   for (int i = 0; i < kWidth; ++i)
-    noise[i] = gaussian(key, static_cast<std::uint64_t>(in_head + i));
-  Pack<T, kWidth>::write(cache + (head * max_length * head_dim + in_head), noise);
+    drawn[i] = gaussian(key, static_cast<std::uint64_t>(in_head + i));
+  Pack<T, kWidth>::write(cache + (head * max_length * head_dim + in_head), drawn);
 }
 
 unsigned blocks_for(std::int64_t threads) {
@@ -142,7 +141,7 @@ void launch_rope_kv(const RopeKv& call, cudaStream_t stream) {
       where.grid = dim3(static_cast<unsigned>(call.step.rows), blocks_for(packs));
       where.block = dim3(kThreads);
       where.stream = stream;
-      gpu::launch(where, rope_kv_kernel<T, width.value>, problem_of<T>(call));
+      gpu::launch(where, rope_kv<T, width.value>, problem_of<T>(call));
     });
   });
 }
@@ -160,8 +159,8 @@ void launch_noise(DType dtype, void* slot_cache, std::int32_t kv_heads, std::int
       where.grid = dim3(blocks_for(values / width), static_cast<unsigned>(kv_heads));
       where.block = dim3(kThreads);
       where.stream = stream;
-      gpu::launch(where, noise_kernel<T, width.value>, static_cast<T*>(slot_cache), max_length,
-                  head_dim, begin, values, seed);
+      gpu::launch(where, noise<T, width.value>, static_cast<T*>(slot_cache), max_length, head_dim,
+                  begin, values, seed);
     });
   });
 }

@@ -30,7 +30,7 @@ gpu::Launch over_packs(const char* name, std::int32_t rows, std::int32_t packs,
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    embed_kernel(const T* table, const std::int32_t* tokens, int hidden, T* x) {
+    embed(const T* table, const std::int32_t* tokens, int hidden, T* x) {
   const int at = thread_of_row() * kWidth;
   if (at >= hidden) return;
   // A step may be under way already when the loop learns that there was no finite logit (-1).
@@ -55,8 +55,8 @@ __device__ float block_sum(float x) {
 // A block per row. y may be x: a thread writes only what it alone has read, after the barrier.
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    rms_norm_kernel(const T* x, const T* weight, float eps, const std::int32_t* row_index,
-                    int hidden, T* y) {
+    rms_norm(const T* x, const T* weight, float eps, const std::int32_t* row_index, int hidden,
+             T* y) {
   const std::int64_t row =
       row_index == nullptr ? static_cast<std::int64_t>(blockIdx.x) : row_index[blockIdx.x];
   const T* const from = x + row * hidden;
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads) swiglu_kernel(const T* gate_up, int ffn, T* g) {
+__global__ void __launch_bounds__(kThreads) swiglu(const T* gate_up, int ffn, T* g) {
   const int at = thread_of_row() * kWidth;
   if (at >= ffn) return;
   const std::int64_t row = blockIdx.x;
@@ -131,7 +131,7 @@ struct Best {
 // A block per row.
 template <bool kAligned>
 __global__ void __launch_bounds__(kArgmaxThreads)
-    argmax_kernel(const float* logits, int vocab, std::int32_t* out) {
+    argmax(const float* logits, int vocab, std::int32_t* out) {
   constexpr int kWarps = kArgmaxThreads / kWarp;
   ROOFTOP_SHARED(float, warp_logit, [kWarps]);
   ROOFTOP_SHARED(int, warp_index, [kWarps]);
@@ -181,9 +181,8 @@ void launch_embed(DType dtype, const void* table, const std::int32_t* tokens, st
   for_type(dtype, [&](auto type) {
     using T = decltype(type);
     for_width(hidden, [&](auto width) {
-      gpu::launch(over_packs("embed", rows, hidden / width.value, stream),
-                  embed_kernel<T, width.value>, static_cast<const T*>(table), tokens, hidden,
-                  static_cast<T*>(x));
+      gpu::launch(over_packs("embed", rows, hidden / width.value, stream), embed<T, width.value>,
+                  static_cast<const T*>(table), tokens, hidden, static_cast<T*>(x));
     });
   });
 }
@@ -194,9 +193,9 @@ void launch_rms_norm(DType dtype, const void* x, const void* weight, float eps,
   for_type(dtype, [&](auto type) {
     using T = decltype(type);
     for_width(hidden, [&](auto width) {
-      gpu::launch(block_per_row("rms_norm", rows, kThreads, stream),
-                  rms_norm_kernel<T, width.value>, static_cast<const T*>(x),
-                  static_cast<const T*>(weight), eps, row_index, hidden, static_cast<T*>(y));
+      gpu::launch(block_per_row("rms_norm", rows, kThreads, stream), rms_norm<T, width.value>,
+                  static_cast<const T*>(x), static_cast<const T*>(weight), eps, row_index, hidden,
+                  static_cast<T*>(y));
     });
   });
 }
@@ -206,9 +205,8 @@ void launch_swiglu(DType dtype, const void* gate_up, std::int32_t rows, std::int
   for_type(dtype, [&](auto type) {
     using T = decltype(type);
     for_width(ffn, [&](auto width) {
-      gpu::launch(over_packs("swiglu", rows, ffn / width.value, stream),
-                  swiglu_kernel<T, width.value>, static_cast<const T*>(gate_up), ffn,
-                  static_cast<T*>(g));
+      gpu::launch(over_packs("swiglu", rows, ffn / width.value, stream), swiglu<T, width.value>,
+                  static_cast<const T*>(gate_up), ffn, static_cast<T*>(g));
     });
   });
 }
@@ -217,9 +215,9 @@ void launch_argmax(const float* logits, std::int32_t rows, std::int32_t vocab, s
                    cudaStream_t stream) {
   const gpu::Launch where = block_per_row("argmax", rows, kArgmaxThreads, stream);
   if (vocab % 4 == 0) {
-    gpu::launch(where, argmax_kernel<true>, logits, vocab, out);
+    gpu::launch(where, argmax<true>, logits, vocab, out);
   } else {
-    gpu::launch(where, argmax_kernel<false>, logits, vocab, out);
+    gpu::launch(where, argmax<false>, logits, vocab, out);
   }
 }
 
