@@ -12,13 +12,15 @@ namespace rooftop::tools {
 // What run and sweep have in common: which model, computed how.
 struct EngineChoice {
   std::string model;
-  std::string device;  // "", "cpu", "cuda", "cuda:N"; empty: the best usable
-  std::string dtype;   // "", "f32", "bf16", "f16"; empty: the checkpoint's, f32 where that is slow
+  std::string device = "cpu";  // "cpu", "cuda", "cuda:N"
+  std::string dtype;  // "", "f32", "bf16", "f16"; empty: the checkpoint's, f32 where that is slow
   std::string attention = "flash";
   int layers = 0;   // 0: all
   int threads = 0;  // 0: all cores
   std::uint64_t seed = 0;
   bool measure_roofs = true;
+  std::string graphs = "on";  // CUDA: decode steps as CUDA graphs
+  bool scopes = true;         // whether the loop opens scopes: without, nothing is recorded
 };
 
 struct RunOptions {
@@ -50,6 +52,34 @@ struct SweepOptions {
   bool json = false;
 };
 
+struct PredictOptions {
+  std::string model;
+  std::string gpu;
+  std::string devices_file;
+  std::string dtype = "bf16";
+  std::string attention = "flash";
+  std::string linear = "fused";  // "fused", "separate"
+  bool causal = false;
+  bool ideal = false;
+  int layers = 0;
+  std::vector<std::int64_t> batches;
+  std::vector<std::int64_t> lengths;
+  std::string grid;
+  std::vector<std::int64_t> candidates = {1};
+  std::vector<std::string> phases = {"init", "ar"};
+  std::vector<std::string> calibrate;  // traces, tables, or coefficients that were saved
+  std::string save_coefficients;
+  bool cross_validate = false;
+  std::string output;
+  bool json = false;
+};
+
+struct GpusOptions {
+  std::string devices_file;
+  std::string id;  // empty: all
+  bool json = false;
+};
+
 struct ReportCommandOptions {
   std::vector<std::string> inputs;
   std::string output;
@@ -77,6 +107,8 @@ struct TokenizeOptions {
 
 int run_command(const RunOptions& options);
 int sweep_command(const SweepOptions& options);
+int predict_command(const PredictOptions& options);
+int gpus_command(const GpusOptions& options);
 int report_command(const ReportCommandOptions& options);
 int roofs_command(const RoofsOptions& options);
 int tokenize_command(const TokenizeOptions& options);

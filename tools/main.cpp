@@ -22,7 +22,10 @@ void add_engine_options(CLI::App& command, EngineChoice& engine) {
           "--model", engine.model,
           "A GGUF file, a Hugging Face folder, or a named shape with random weights (llama-7b)")
       ->required();
-  command.add_option("--device", engine.device, "cpu, cuda or cuda:N (default: the best usable)");
+  command
+      .add_option("--device", engine.device,
+                  "cpu, cuda or cuda:N (cuda computes, and records nothing in this version)")
+      ->capture_default_str();
   command
       .add_option("--dtype", engine.dtype,
                   "f32, bf16 or f16 (default: the checkpoint's where it is fast)")
@@ -36,6 +39,11 @@ void add_engine_options(CLI::App& command, EngineChoice& engine) {
       ->check(CLI::PositiveNumber);
   command.add_option("--seed", engine.seed, "Seed of random weights, random tokens and sampling");
   command.add_flag("!--no-roofs", engine.measure_roofs, "Do not measure this machine's roofs");
+  command.add_option("--graphs", engine.graphs, "on or off: decode steps as CUDA graphs")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
+  command.add_flag("!--no-scopes", engine.scopes,
+                   "Open no NVTX scopes and record nothing: what they cost is the difference");
 }
 
 void add_run(CLI::App& app, int& status) {
@@ -102,6 +110,68 @@ void add_sweep(CLI::App& app, int& status) {
   c->callback([o, &status] { status = sweep_command(*o); });
 }
 
+void add_grid_options(CLI::App& command, PredictOptions& o) {
+  command.add_option("--batches", o.batches, "Batch sizes, as 1,4,16")->delimiter(',');
+  command.add_option("--lengths", o.lengths, "Lengths in tokens, as 128,512")->delimiter(',');
+  command
+      .add_option("--grid", o.grid, "paper: batches 1 to 64, lengths 128 to 8192, in powers of two")
+      ->check(CLI::IsMember({"paper"}));
+  command.add_option("--candidates", o.candidates, "Rows per sequence in decode cells, as 1,16,64")
+      ->delimiter(',');
+  command.add_option("--phases", o.phases, "init, ar or both")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"init", "ar"}));
+}
+
+void add_predict(CLI::App& app, int& status) {
+  const auto o = std::make_shared<PredictOptions>();
+  CLI::App* c = app.add_subcommand("predict", "A sweep on a GPU that nobody has to own");
+  c->add_option("--model", o->model,
+                "A named shape (llama-13b), a folder with a config.json, or a GGUF file");
+  c->add_option("--gpu", o->gpu, "A device of the table (`rooftop gpus` lists them)");
+  c->add_option("--devices", o->devices_file,
+                "A device table of your own, in protobuf text format");
+  c->add_option("--dtype", o->dtype, "bf16, f16 or f32")
+      ->check(CLI::IsMember({"bf16", "f16", "f32"}))
+      ->capture_default_str();
+  c->add_option("--attention", o->attention, "flash or unfused")
+      ->check(CLI::IsMember({"flash", "unfused"}))
+      ->capture_default_str();
+  c->add_option("--linear", o->linear,
+                "fused: QKV as one product, gate and up as one with SwiGLU; or separate")
+      ->check(CLI::IsMember({"fused", "separate"}))
+      ->capture_default_str();
+  c->add_flag("--causal", o->causal, "Attention skips what the causal mask removes");
+  c->add_flag("--ideal", o->ideal, "On the roof: the least time that FLOPs and bytes allow");
+  c->add_option("--layers", o->layers, "Only the first N layers")->check(CLI::PositiveNumber);
+  add_grid_options(*c, *o);
+  c->add_option("--calibrate", o->calibrate,
+                "Measured times to fit the model to: traces, tables, or saved coefficients")
+      ->allow_extra_args(false);
+  c->add_option("--save-coefficients", o->save_coefficients, "Write the fitted coefficients");
+  c->add_flag("--cross-validate", o->cross_validate,
+              "Print how well the model predicts measurements that it was not fitted to");
+  c->add_option("-o,--output", o->output, "NAME.rtrace: the trace; else a folder for the report");
+  c->add_flag("--json", o->json, "Print one JSON document");
+  c->footer(
+      "Examples:\n"
+      "  rooftop predict --model llama-13b --gpu a6000-paper --grid paper -o p.rtrace\n"
+      "  rooftop predict --model llama-3-8b --gpu h100-sxm --batches 1,16 --lengths 1024\n"
+      "  rooftop predict --calibrate times.csv --cross-validate\n");
+  c->callback([o, &status] { status = predict_command(*o); });
+}
+
+void add_gpus(CLI::App& app, int& status) {
+  const auto o = std::make_shared<GpusOptions>();
+  CLI::App* c = app.add_subcommand("gpus", "The device table: bandwidth and peaks, with sources");
+  c->add_option("id", o->id, "One device, with the source of every figure");
+  c->add_option("--devices", o->devices_file,
+                "A device table of your own, in protobuf text format");
+  c->add_flag("--json", o->json, "Print one JSON document");
+  c->footer("Example:\n  rooftop gpus h100-sxm\n");
+  c->callback([o, &status] { status = gpus_command(*o); });
+}
+
 void add_report(CLI::App& app, int& status) {
   const auto o = std::make_shared<ReportCommandOptions>();
   CLI::App* c = app.add_subcommand("report", "Table, charts and data of one or more traces");
@@ -162,6 +232,8 @@ int main(int argc, char** argv) {
   int status = 0;
   add_run(app, status);
   add_sweep(app, status);
+  add_predict(app, status);
+  add_gpus(app, status);
   add_report(app, status);
   add_roofs(app, status);
   add_tokenize(app, status);

@@ -89,6 +89,9 @@ struct Meta {
   std::string attention;        // "unfused", "flash"
   bool causal_skip = false;     // attention kernels skip what the causal mask removes
   std::uint32_t threads = 0;
+  // Empty for a run. A trace without a run says how its times were predicted: "ideal", "calibrated
+  // on a100", "transferred from a40", "uncalibrated".
+  std::string prediction;
   bool sweep = false;  // steps are cells of a grid: reported one row a cell, not binned
 
   std::vector<MeasuredRoof> roofs;

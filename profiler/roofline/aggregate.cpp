@@ -168,8 +168,20 @@ class Aggregator {
     row.model_bytes.add(figures.model_bytes());
     row.dram_bytes.add(figures.dram_bytes());
     row.l2_bytes.add(figures.l2_bytes);
+    add_prediction(row, launch.counters, ns);
     count_in_step(step, owner, key, ns);
     return owner;
+  }
+
+  // Errors of one operator's times have one cause, whatever the layer: they add up.
+  static void add_prediction(CellTotals& row, const LaunchCounters& counters, double ns) {
+    Figure error = counters.get(CounterFigure::kTimeError);
+    error.value *= ns;
+    row.time_error_ns.add(error);
+    const Figure basis = counters.get(CounterFigure::kBasis);
+    if (basis.present() && (!row.basis.present() || basis.value > row.basis.value)) {
+      row.basis = basis;
+    }
   }
 
   // Launches come in order of begin, so that few steps are open at a time. What comes for a step

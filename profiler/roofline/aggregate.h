@@ -51,6 +51,9 @@ struct CellTotals {
   FigureSum model_bytes;
   FigureSum dram_bytes;
   FigureSum l2_bytes;
+  // Of predicted times only.
+  FigureSum time_error_ns;
+  Figure basis;  // the weakest of the launches' (CounterFigure::kBasis)
 };
 
 // Devices of one id in a process (two equal cards, say) are one: their launches add up, and so do

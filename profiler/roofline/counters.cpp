@@ -15,7 +15,7 @@ struct Metric {
 // Names of NVIDIA's metrics (CUPTI 13); GB20x spells its DRAM counters with "op". CUDA-core
 // operations count add and multiply as one and a fused multiply-add as two; the half-precision
 // instructions work on pairs, as Nsight Compute weighs them.
-constexpr std::array<Metric, 14> kMetrics = {{
+constexpr std::array<Metric, 16> kMetrics = {{
     {"dram__bytes_read.sum", {CounterFigure::kDramRead, 1}},
     {"dram__bytes_op_read.sum", {CounterFigure::kDramRead, 1}},
     {"dram__bytes_write.sum", {CounterFigure::kDramWritten, 1}},
@@ -30,6 +30,8 @@ constexpr std::array<Metric, 14> kMetrics = {{
     {"smsp__sass_thread_inst_executed_op_dadd_pred_on.sum", {CounterFigure::kFp64Flops, 1}},
     {"smsp__sass_thread_inst_executed_op_dmul_pred_on.sum", {CounterFigure::kFp64Flops, 1}},
     {"smsp__sass_thread_inst_executed_op_dfma_pred_on.sum", {CounterFigure::kFp64Flops, 2}},
+    {kTimeErrorMetric, {CounterFigure::kTimeError, 1}},
+    {kBasisMetric, {CounterFigure::kBasis, 1}},
 }};
 
 // Tensor-core operations come split by instruction and type; each counts operations already.

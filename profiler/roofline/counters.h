@@ -19,8 +19,14 @@ enum class CounterFigure : std::uint8_t {
   kFp32Flops,
   kFp16Flops,
   kFp64Flops,
+  kTimeError,  // of a predicted time, relative
+  kBasis,      // of a predicted time: 0 calibrated, 1 transferred, 2 uncalibrated
 };
-inline constexpr int kCounterFigures = 7;
+inline constexpr int kCounterFigures = 9;
+
+// What a trace without a run says of its launches' times beside the times themselves.
+inline constexpr std::string_view kTimeErrorMetric = "rooftop__time_error.ratio";
+inline constexpr std::string_view kBasisMetric = "rooftop__calibration.level";
 
 // One unit of the metric is `weight` units of the figure.
 struct CounterMeaning {

@@ -7,6 +7,12 @@ namespace {
 
 Figure modelled(double value) { return {.value = value, .source = Provenance::kModelled}; }
 
+// A closed form says what a launch needs; of a launch that never was it is a prediction.
+Figure closed_form(double value, const Meta& meta) {
+  return {.value = value,
+          .source = meta.prediction.empty() ? Provenance::kModelled : Provenance::kPredicted};
+}
+
 Figure plus(const Figure& a, const Figure& b) {
   if (!a.present() || !b.present()) return {};
   return {.value = a.value + b.value, .source = weakest(a.source, b.source)};
@@ -24,10 +30,10 @@ void add_model(LaunchFigures& figures, const Launch& launch, const Meta& meta,
   const auto cost =
       operator_cost(c.op, c.layer, meta.model, steps.steps()[*c.step].shape, meta.causal_skip);
   if (!cost) return;
-  figures.model_flops = modelled(cost->flops);
+  figures.model_flops = closed_form(cost->flops, meta);
   if (const auto moved = traffic(*cost, element_bytes(meta))) {
-    figures.model_read_bytes = modelled(moved->read_bytes);
-    figures.model_written_bytes = modelled(moved->written_bytes);
+    figures.model_read_bytes = closed_form(moved->read_bytes, meta);
+    figures.model_written_bytes = closed_form(moved->written_bytes, meta);
   }
 }
 

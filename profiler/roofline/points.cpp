@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "profiler/roofline/report_parts.h"
@@ -45,14 +46,19 @@ Figure plotted_flops(const CellTotals& cell, FlopsKind kind) {
 
 // Rates and roofs of a Point or a RowTotal from its total FLOPs, bytes and seconds.
 template <typename Message>
-void set_rates(Message& message, const Figure& flops, const Figure& bytes, double seconds) {
+void set_rates(Message& message, const Figure& flops, const Figure& bytes, double seconds,
+               Provenance time_source) {
   if (flops.present()) message.set_flops_source(std::string(name_of(flops.source)));
   if (bytes.present()) message.set_bytes_source(std::string(name_of(bytes.source)));
-  message.set_time_source(std::string(name_of(Provenance::kMeasured)));
+  message.set_time_source(std::string(name_of(time_source)));
   if (flops.present() && bytes.present() && bytes.value > 0) {
     message.set_intensity(flops.value / bytes.value);
   }
   if (flops.present() && seconds > 0) message.set_flops_per_s(flops.value / seconds);
+}
+
+Provenance time_source_of(const TraceTotals& trace) {
+  return trace.meta.prediction.empty() ? Provenance::kMeasured : Provenance::kPredicted;
 }
 
 // One row of the table while its cells are added up.
@@ -70,9 +76,12 @@ struct RowSum {
   bool under_roofs = true;  // every cell has a place under roofs
   std::string roof;
   bool one_roof = true;  // the same roof for all cells
+  Provenance time_source = Provenance::kMeasured;
 
-  void add(const CellTotals& cell, FlopsKind kind, const std::optional<RoofPair>& roofs) {
+  void add(const CellTotals& cell, FlopsKind kind, const std::optional<RoofPair>& roofs,
+           Provenance source) {
     op = cell.key.row;
+    time_source = weakest(time_source, source);
     phase = cell.key.cell.phase;
     const Figure cell_flops = plotted_flops(cell, kind);
     const Figure cell_bytes = cell.dram_bytes.get();
@@ -106,7 +115,7 @@ RowTotal make_row(const std::string& name, const RowSum& sum, double all_ns) {
   const Figure bytes = sum.bytes.get();
   if (flops.present()) row.set_flops(flops.value);
   if (bytes.present()) row.set_bytes(bytes.value);
-  set_rates(row, flops, bytes, seconds);
+  set_rates(row, flops, bytes, seconds, sum.time_source);
   if (sum.under_roofs && seconds > 0) {
     row.set_roof_fraction((sum.memory_floor + sum.compute_floor) / seconds);
     row.set_bound(sum.memory_floor >= sum.compute_floor ? "memory" : "compute");
@@ -115,8 +124,28 @@ RowTotal make_row(const std::string& name, const RowSum& sum, double all_ns) {
   return row;
 }
 
+std::set<Cell> skipped_cells(const Meta& meta) {
+  std::set<Cell> cells;
+  for (const SkippedCell& s : meta.skipped) {
+    cells.insert(
+        {.phase = s.phase, .batch = s.batch, .query_tokens = s.query_tokens, .length = s.length});
+  }
+  return cells;
+}
+
+// How the point's time was predicted, how wrong it may be, and whether the device could run it.
+void set_prediction(Point& point, const Meta& meta, const CellTotals& cell,
+                    const std::set<Cell>& unfit, double steps) {
+  constexpr double kUncalibrated = 2;
+  const bool known = !cell.basis.present() || cell.basis.value < kUncalibrated;
+  point.set_calibration(known ? meta.prediction : "uncalibrated");
+  const Figure error = cell.time_error_ns.get();
+  if (error.present()) point.set_time_spread_s(error.value / steps / kNsPerSecond);
+  point.set_does_not_fit(unfit.contains(cell.key.cell));
+}
+
 Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
-                 const std::string& variant, double all_ns) {
+                 const std::string& variant, const std::set<Cell>& unfit, double all_ns) {
   const TraceTotals& trace = view.totals;
   const auto steps = static_cast<double>(cell.steps);
   const auto per_step = [&](const Figure& total) {
@@ -154,7 +183,8 @@ Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
   point.set_time_s(seconds);
   point.set_time_spread_s(cell.step_spread_ns / kNsPerSecond);
   point.set_share(cell.divided_ns / all_ns);
-  set_rates(point, flops, dram, seconds);
+  set_rates(point, flops, dram, seconds, time_source_of(trace));
+  if (!trace.meta.prediction.empty()) set_prediction(point, trace.meta, cell, unfit, steps);
   const auto& roofs = view.roofs[cell.key.device];
   if (roofs && flops.present() && dram.present() && seconds > 0) {
     const Floor floor = floor_under(*roofs, flops.value, dram.value);
@@ -163,6 +193,12 @@ Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
     point.set_bound(floor.memory_bound ? "memory" : "compute");
   }
   return point;
+}
+
+Provenance weakest_time_source(const std::vector<TraceView>& views) {
+  Provenance source = Provenance::kMeasured;
+  for (const TraceView& view : views) source = weakest(source, time_source_of(view.totals));
+  return source;
 }
 
 struct DeviceTime {
@@ -195,8 +231,9 @@ void add_points(Report& report, const std::vector<TraceView>& views, FlopsKind f
       return key(*a) < key(*b);
     });
     const std::string variant = variant_of(view.totals);
+    const std::set<Cell> unfit = skipped_cells(view.totals.meta);
     for (const CellTotals* cell : cells) {
-      *report.add_points() = make_point(view, *cell, flops, variant, all_ns);
+      *report.add_points() = make_point(view, *cell, flops, variant, unfit, all_ns);
     }
   }
 }
@@ -223,8 +260,8 @@ void add_points_and_rows(Report& report, const std::vector<TraceView>& views, Fl
     for (const CellTotals& cell : view.totals.cells) {
       const Operator op = cell.key.row;
       const Phase phase = op == Operator::kUnclassified ? Phase::kUnknown : cell.key.cell.phase;
-      sums[{order_of(op, phase), row_name(op, phase)}].add(cell, flops,
-                                                           view.roofs[cell.key.device]);
+      sums[{order_of(op, phase), row_name(op, phase)}].add(cell, flops, view.roofs[cell.key.device],
+                                                           time_source_of(view.totals));
     }
   }
   sums.try_emplace({order_of(Operator::kUnclassified, Phase::kUnknown), "unclassified"});
@@ -236,7 +273,7 @@ void add_points_and_rows(Report& report, const std::vector<TraceView>& views, Fl
   idle.set_name("idle");
   idle.set_time_s(time.idle_ns / kNsPerSecond);
   idle.set_share(time.idle_ns / all_ns);
-  idle.set_time_source(std::string(name_of(Provenance::kMeasured)));
+  idle.set_time_source(std::string(name_of(weakest_time_source(views))));
   (*report.mutable_shares())["idle"] = time.idle_ns / all_ns;
 }
 

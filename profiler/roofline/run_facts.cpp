@@ -99,6 +99,14 @@ std::string counted(std::uint64_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, plural);
 }
 
+std::string prediction_note(const Meta& meta) {
+  if (meta.prediction == "ideal") {
+    return "Nothing was run: every point lies on the roof, the least time that its FLOPs and bytes "
+           "allow.";
+  }
+  return fmt::format("Nothing was run: times are predicted, {}.", meta.prediction);
+}
+
 }  // namespace
 
 Run describe_run(const TraceView& view) {
@@ -107,6 +115,7 @@ Run describe_run(const TraceView& view) {
   Run run;
   run.set_name(view.run);
   run.set_command(meta.command);
+  run.set_prediction(meta.prediction);
   run.set_created(rfc3339(meta.created));
   run.set_model(meta.model.name);
   describe_shape(meta.model, *run.mutable_shape());
@@ -148,6 +157,7 @@ std::vector<std::string> notes_of(const TraceView& view, bool many) {
     notes.push_back(many ? file + ": " + text : std::move(text));
   };
   for (const std::string& text : t.recovery.notes) note(text);
+  if (!t.meta.prediction.empty()) note(prediction_note(t.meta));
   if (t.recovery.truncated && t.recovery.notes.empty()) {
     note("The trace is truncated: its last part was never written.");
   }

@@ -94,6 +94,7 @@ void meta_fields(Visitor& v, Message& m) {
   v.list(27, m.skipped, [](auto& inner, auto& cell) { skipped_fields(inner, cell); });
   v.field(28, m.scope_overhead_ns);
   v.field(29, m.overhead_fraction);
+  v.field(30, m.prediction);
 }
 
 // Writes what is not 0 or empty, as proto3 does.

@@ -40,6 +40,7 @@ Meta full_meta() {
   m.skipped = {{Phase::kAr, 64, 1, 8192, "does not fit"}};
   m.scope_overhead_ns = 41.5;
   m.overhead_fraction = 0.003;
+  m.prediction = "transferred from a40";
   return m;
 }
 
@@ -91,6 +92,7 @@ void expect_equal(const Meta& a, const Meta& b) {
   }
   EXPECT_EQ(a.scope_overhead_ns, b.scope_overhead_ns);
   EXPECT_EQ(a.overhead_fraction, b.overhead_fraction);
+  EXPECT_EQ(a.prediction, b.prediction);
 }
 
 TEST_F(Metadata, EveryField) {

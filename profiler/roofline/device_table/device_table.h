@@ -31,6 +31,7 @@ struct DeviceSpec {
   std::uint32_t sm_count = 0;
   double boost_clock_hz = 0;
   std::string specs_source;  // of the three above
+  std::string hardware;      // id of the device that this one is, where its roofs are a chart's
 
   // The peak of a type, or null. "fp32" and "fp16" are understood as "f32" and "f16".
   [[nodiscard]] const Peak* peak(std::string_view dtype) const;

@@ -143,6 +143,7 @@ DeviceSpec to_spec(const devices::Device& device) {
   spec.sm_count = device.sm_count();
   spec.boost_clock_hz = device.boost_clock_hz();
   spec.specs_source = device.specs_source();
+  spec.hardware = device.hardware();
   return spec;
 }
 
