@@ -38,21 +38,43 @@ __device__ Row<T> row_at(T* start, std::int32_t visible, std::int32_t length) {
   return {start - lead, lead, visible, length, (lead + length + 7) / 8};
 }
 
-// A chunk's values; -inf for those outside the row and those that take no part.
+// Eight values that take no part.
 template <typename T>
-__device__ void load_chunk(const Row<T>& row, std::int32_t chunk, float (&values)[8]) {
+__device__ uint4 nothing() {
+  const std::uint32_t pair = gpu::pack2<T>(-INFINITY, -INFINITY);
+  return make_uint4(pair, pair, pair, pair);
+}
+
+// A chunk that lies in the row as a whole, as it is stored: its last values may be masked ones.
+template <typename T>
+__device__ uint4 load_whole_chunk(const Row<T>& row, std::int32_t chunk) {
+  if (!row.whole(chunk) || row.first_of(chunk) >= row.visible) return nothing<T>();
+  return *reinterpret_cast<const uint4*>(row.chunks + chunk * 8);
+}
+
+// `loaded` by load_whole_chunk, or the values of a chunk that the row shares; without the masked.
+template <typename T>
+__device__ uint4 complete_chunk(const Row<T>& row, std::int32_t chunk, const uint4& loaded) {
   const std::int32_t first = row.first_of(chunk);
-  if (row.whole(chunk) && first < row.visible) {
-    gpu::unpack8<T>(*reinterpret_cast<const uint4*>(row.chunks + chunk * 8), values);
-#pragma unroll
-    for (int i = 0; i < 8; ++i) values[i] = first + i < row.visible ? values[i] : -INFINITY;
-    return;
-  }
+  const bool whole = row.whole(chunk);
+  if (whole && first + 8 <= row.visible) return loaded;
+  float values[8];
+  gpu::unpack8<T>(loaded, values);
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const std::int32_t at = first + i;
-    values[i] = at >= 0 && at < row.visible ? gpu::to_float(row.chunks[chunk * 8 + i]) : -INFINITY;
+    if (at < 0 || at >= row.visible) {
+      values[i] = -INFINITY;
+    } else if (!whole) {
+      values[i] = gpu::to_float(row.chunks[chunk * 8 + i]);
+    }
   }
+  return gpu::pack8<T>(values);
+}
+
+template <typename T>
+__device__ uint4 load_chunk(const Row<T>& row, std::int32_t chunk) {
+  return complete_chunk(row, chunk, load_whole_chunk(row, chunk));
 }
 
 template <typename T>
@@ -68,27 +90,42 @@ __device__ void store_chunk(const Row<T>& row, std::int32_t chunk, const float (
   }
 }
 
-__device__ float largest(const float (&values)[8]) {
+template <typename T>
+__device__ float largest(const uint4& chunk) {
+  float values[8];
+  gpu::unpack8<T>(chunk, values);
   float maximum = values[0];
 #pragma unroll
   for (int i = 1; i < 8; ++i) maximum = fmaxf(maximum, values[i]);
   return maximum;
 }
 
-// Replaces values by their exponentials relative to `base`, and returns the sum.
-__device__ float exponentiate(float base, float (&values)[8]) {
+// The exponentials of a chunk's values relative to `base`.
+template <typename T>
+__device__ void exponentials(const uint4& chunk, float base, float (&values)[8]) {
+  gpu::unpack8<T>(chunk, values);
+#pragma unroll
+  for (int i = 0; i < 8; ++i) values[i] = fast_exp2(fmaf(values[i], kLog2E, -base));
+}
+
+template <typename T>
+__device__ float sum_of_exponentials(const uint4& chunk, float base) {
+  float values[8];
+  exponentials<T>(chunk, base, values);
   float sum = 0.0f;
 #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    values[i] = fast_exp2(fmaf(values[i], kLog2E, -base));
-    sum += values[i];
-  }
+  for (int i = 0; i < 8; ++i) sum += values[i];
   return sum;
 }
 
-__device__ void scale_values(float factor, float (&values)[8]) {
+template <typename T>
+__device__ void store_softmax(const Row<T>& row, std::int32_t chunk, const uint4& loaded,
+                              float base, float inverse) {
+  float values[8];
+  exponentials<T>(loaded, base, values);
 #pragma unroll
-  for (int i = 0; i < 8; ++i) values[i] *= factor;
+  for (int i = 0; i < 8; ++i) values[i] *= inverse;
+  store_chunk(row, chunk, values);
 }
 
 // `combine` of all threads' values, in every thread.
@@ -119,19 +156,21 @@ __global__ void __launch_bounds__(kThreads)
       row_at(scores + score_offset[index] + score_row * sequence.length, visible, sequence.length);
   const auto thread = static_cast<std::int32_t>(threadIdx.x);
 
-  float kept[kKept][8];
+  // All loads are on their way before the first is used.
+  uint4 kept[kKept];
+#pragma unroll
+  for (int i = 0; i < kKept; ++i) kept[i] = load_whole_chunk(row, thread + i * kThreads);
   float maximum = -INFINITY;
 #pragma unroll
   for (int i = 0; i < kKept; ++i) {
     const std::int32_t chunk = thread + i * kThreads;
     if (chunk >= row.count) continue;
-    load_chunk(row, chunk, kept[i]);
-    maximum = fmaxf(maximum, largest(kept[i]));
+    kept[i] = complete_chunk(row, chunk, kept[i]);
+    maximum = fmaxf(maximum, largest<T>(kept[i]));
   }
-  float values[8];
-  for (std::int32_t chunk = thread + kKept * kThreads; chunk < row.count; chunk += kThreads) {
-    load_chunk(row, chunk, values);
-    maximum = fmaxf(maximum, largest(values));
+  const std::int32_t first_again = thread + kKept * kThreads;  // of the chunks that are not kept
+  for (std::int32_t chunk = first_again; chunk < row.count; chunk += kThreads) {
+    maximum = fmaxf(maximum, largest<T>(load_chunk(row, chunk)));
   }
   maximum = over_block(
       maximum, warp_maxima, [](float x) { return gpu::warp_max(x); },
@@ -141,11 +180,10 @@ __global__ void __launch_bounds__(kThreads)
   float sum = 0.0f;
 #pragma unroll
   for (int i = 0; i < kKept; ++i) {
-    if (thread + i * kThreads < row.count) sum += exponentiate(base, kept[i]);
+    if (thread + i * kThreads < row.count) sum += sum_of_exponentials<T>(kept[i], base);
   }
-  for (std::int32_t chunk = thread + kKept * kThreads; chunk < row.count; chunk += kThreads) {
-    load_chunk(row, chunk, values);
-    sum += exponentiate(base, values);
+  for (std::int32_t chunk = first_again; chunk < row.count; chunk += kThreads) {
+    sum += sum_of_exponentials<T>(load_chunk(row, chunk), base);
   }
   sum = over_block(
       sum, warp_sums, [](float x) { return gpu::warp_sum(x); },
@@ -155,15 +193,10 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
   for (int i = 0; i < kKept; ++i) {
     const std::int32_t chunk = thread + i * kThreads;
-    if (chunk >= row.count) continue;
-    scale_values(inverse, kept[i]);
-    store_chunk(row, chunk, kept[i]);
+    if (chunk < row.count) store_softmax(row, chunk, kept[i], base, inverse);
   }
-  for (std::int32_t chunk = thread + kKept * kThreads; chunk < row.count; chunk += kThreads) {
-    load_chunk(row, chunk, values);
-    exponentiate(base, values);
-    scale_values(inverse, values);
-    store_chunk(row, chunk, values);
+  for (std::int32_t chunk = first_again; chunk < row.count; chunk += kThreads) {
+    store_softmax(row, chunk, load_chunk(row, chunk), base, inverse);
   }
 }
 
