@@ -6,14 +6,15 @@
 
 #include "profiler/core/error.h"
 #include "profiler/roofs/cuda_loader.h"
+#include "tests/module_path.h"
 
 namespace rooftop {
 namespace {
 
-#if defined(ROOFTOP_CUDA_MODULE)
+#if defined(ROOFTOP_HAVE_CUDA_MODULE)
 
 TEST(CudaModule, LoadsWithoutADriverAndSaysWhatIsMissing) {
-  const CudaModuleLoad load = load_cuda_module(ROOFTOP_CUDA_MODULE);
+  const CudaModuleLoad load = load_cuda_module(build_file("tools/rooftop_cuda.so"));
   if (load.module != nullptr) {
     EXPECT_GE(load.devices, 1U);
     EXPECT_EQ(load.why_not, "");
@@ -28,7 +29,7 @@ TEST(CudaModule, LoadsWithoutADriverAndSaysWhatIsMissing) {
 class CudaDevice : public ::testing::Test {
  protected:
   void SetUp() override {
-    load_ = load_cuda_module(ROOFTOP_CUDA_MODULE);
+    load_ = load_cuda_module(build_file("tools/rooftop_cuda.so"));
     if (load_.module == nullptr) GTEST_SKIP() << load_.why_not;
   }
   CudaModuleLoad load_;

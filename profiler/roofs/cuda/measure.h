@@ -27,10 +27,4 @@ struct RoofProgress {
 std::size_t measure_bandwidths(std::uint32_t ordinal, double seconds, const RoofProgress& progress,
                                RooftopCudaRoof* roofs, std::size_t capacity);
 
-// The PCI address that NVML knows a device by. Throws CudaError.
-struct PciAddress {
-  char text[32] = {};
-};
-PciAddress pci_address(int device);
-
 }  // namespace rooftop::cuda

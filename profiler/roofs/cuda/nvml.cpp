@@ -2,6 +2,8 @@
 
 #include <dlfcn.h>
 
+#include "profiler/roofs/cuda/check.h"
+
 namespace rooftop::cuda {
 namespace {
 
@@ -63,6 +65,13 @@ std::string Nvml::driver_version() const {
   if (!ready_ || version == nullptr || version(text, kVersionBytes) != kSuccess) return {};
   text[kVersionBytes - 1] = '\0';
   return text;
+}
+
+PciAddress pci_address(int device) {
+  PciAddress address;
+  check(cudaDeviceGetPCIBusId(address.text, sizeof address.text, device),
+        "tell the PCI address of device " + std::to_string(device));
+  return address;
 }
 
 }  // namespace rooftop::cuda

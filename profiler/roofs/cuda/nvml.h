@@ -29,4 +29,10 @@ class Nvml {
   bool ready_ = false;
 };
 
+// The PCI address that NVML knows a device by. Throws CudaError.
+struct PciAddress {
+  char text[32] = {};
+};
+PciAddress pci_address(int device);
+
 }  // namespace rooftop::cuda

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "profiler/roofs/cuda/measure.h"
 #include "profiler/roofs/cuda/nvml.h"
 #include "profiler/roofs/cuda/owners.h"
 

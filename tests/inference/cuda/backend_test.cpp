@@ -1,8 +1,5 @@
-// The whole CUDA backend through the loop, run by the host executor, against the CPU backend on the
-// same weights and tokens: the same source as on a GPU, except that plain loops stand in for
-// cuBLASLt.
-#include "inference/cuda/cuda_backend.h"
-
+// The whole CUDA backend through the loop, against the CPU backend on the same weights and tokens.
+// It is built twice: for the host executor, where plain loops stand in for cuBLASLt, and for a GPU.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,8 +9,7 @@
 #include "inference/cpu/cpu_backend.h"
 #include "inference/loop.h"
 #include "profiler/core/error.h"
-#include "tests/host_executor/cudart_on_host.h"
-#include "tests/inference/cuda/host_matmul.h"
+#include "tests/inference/cuda/engine_under_test.h"
 #include "tests/inference/louder_weights.h"
 
 namespace rooftop::inference::cuda {
@@ -47,10 +43,6 @@ BackendOptions small_options(DType dtype, Attention attention) {
   o.max_logit_rows = 40;
   o.threads = 1;
   return o;
-}
-
-std::unique_ptr<Backend> cuda_backend(const WeightSource& source, const BackendOptions& options) {
-  return make_cuda_backend(source, options, 0, [] { return std::make_unique<HostMatMul>(); });
 }
 
 // The CPU's loop and the GPU's, fed alike.
@@ -123,7 +115,15 @@ class Pair {
   std::mt19937_64 engine_{11};
 };
 
-class CudaBackendTest : public testing::TestWithParam<std::tuple<DType, Attention>> {
+class CudaBackend : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = why_no_engine(); !why.empty()) GTEST_SKIP() << why;
+  }
+};
+
+class CudaBackendTest : public CudaBackend,
+                        public testing::WithParamInterface<std::tuple<DType, Attention>> {
  protected:
   BackendOptions options = small_options(std::get<0>(GetParam()), std::get<1>(GetParam()));
 };
@@ -193,7 +193,7 @@ INSTANTIATE_TEST_SUITE_P(All, CudaBackendTest,
                                   std::string(name_of(std::get<1>(test.param)));
                          });
 
-TEST(CudaBackend, RowsThatAreNoWhole16Bytes) {  // go through the matrix library
+TEST_F(CudaBackend, RowsThatAreNoWhole16Bytes) {  // go through the matrix library
   Config config = small_config();
   config.hidden = 36;
   config.ffn = 50;
@@ -202,7 +202,7 @@ TEST(CudaBackend, RowsThatAreNoWhole16Bytes) {  // go through the matrix library
   for (int i = 0; i < 3; ++i) pair.step(nvtx::kAr, {1});
 }
 
-TEST(CudaBackend, CellsOfASweep) {
+TEST_F(CudaBackend, CellsOfASweep) {
   const Config config = small_config();
   const LouderWeights weights(config);
   const BackendOptions options = small_options(DType::kBF16, Attention::kFlash);
@@ -214,7 +214,7 @@ TEST(CudaBackend, CellsOfASweep) {
   for (const float logit : backend->logits()) ASSERT_TRUE(std::isfinite(logit));
 }
 
-TEST(CudaBackend, NewCapacitiesForgetGraphs) {
+TEST_F(CudaBackend, NewCapacitiesForgetGraphs) {
   const Config config = small_config();
   const LouderWeights weights(config);
   BackendOptions options = small_options(DType::kBF16, Attention::kFlash);
@@ -238,7 +238,7 @@ std::string refusal(const Config& config, const BackendOptions& options) {
   return "";
 }
 
-TEST(CudaBackend, RefusesWhatItCannotRun) {
+TEST_F(CudaBackend, RefusesWhatItCannotRun) {
   const BackendOptions options = small_options(DType::kBF16, Attention::kFlash);
   EXPECT_THAT(refusal(small_config(), small_options(DType::kF32, Attention::kFlash)),
               HasSubstr("use --dtype bf16"));
