@@ -13,6 +13,7 @@
 #include "inference/cuda/buffers.h"
 #include "inference/cuda/kernels.h"
 #include "inference/cuda/limits.h"
+#include "inference/cuda/products.h"
 #include "inference/cuda/step_graphs.h"
 #include "inference/cuda/unfused_plan.h"
 #include "inference/cuda/weights.h"
@@ -43,14 +44,6 @@ DeviceLimits limits_of(int ordinal) {
   return limits;
 }
 
-// The longest keys that a graph is planned for: a little more than there are now, so that it serves
-// the tokens that follow, but not so much more that most of its blocks find no keys.
-std::int64_t planned_length(std::int64_t longest, std::int64_t max_length) {
-  std::int64_t step = 128;
-  while (step * 8 <= longest) step *= 2;
-  return std::min((longest + step - 1) / step * step, max_length);
-}
-
 class CudaBackend final : public Backend {
  public:
   CudaBackend(const WeightSource& source, const BackendOptions& options, DeviceLimits device,
@@ -61,6 +54,7 @@ class CudaBackend final : public Backend {
         width_(config_),
         layers_(options.layers == 0 ? config_.layers : options.layers),
         matmul_(make_matmul()),
+        products_(*matmul_, options.dtype, device_.multiprocessors, stream_.get()),
         weights_(source, layers_, options.dtype,
                  options.threads > 0 ? options.threads
                                      : static_cast<int>(std::thread::hardware_concurrency()),
@@ -118,6 +112,7 @@ class CudaBackend final : public Backend {
     }
     logit_rows_ = i32(std::ssize(input.logit_rows));
     buffers_.facts.send(input, unfused_.score_offset, stream_.get());
+    products_.set_rows(step().rows);
     shape.batch = step().batch;
     shape.rows = step().rows;
     shape.most_rows = step().most_rows;
@@ -133,8 +128,8 @@ class CudaBackend final : public Backend {
   void attention_norm(int layer) override { norm(weights(layer).attention_norm); }
 
   void qkv(int layer) override {
-    multiply_normed(weights(layer).attention_norm, weights(layer).qkv, width_.qkv, Epilogue::kStore,
-                    buffers_.qkv.data());
+    products_.normed(
+        normed(weights(layer).attention_norm, weights(layer).qkv, width_.qkv, buffers_.qkv.data()));
   }
 
   // Also appends k and v to the cache: what was just rotated is in registers.
@@ -225,20 +220,21 @@ class CudaBackend final : public Backend {
 
   void gate_up(int layer) override {
     const LayerWeights& w = weights(layer);
-    if (is_gemv(config_.hidden)) {
-      multiply_normed(w.mlp_norm, w.gate_up, config_.ffn, Epilogue::kSwiGlu, buffers_.g.data());
+    if (products_.is_gemv(config_.hidden)) {
+      products_.normed(normed(w.mlp_norm, w.gate_up, config_.ffn, buffers_.g.data()),
+                       Epilogue::kSwiGlu);
     } else {
-      multiply_normed(w.mlp_norm, w.gate_up, 2 * config_.ffn, Epilogue::kStore,
-                      buffers_.gate_up.data());
+      products_.normed(normed(w.mlp_norm, w.gate_up, 2 * config_.ffn, buffers_.gate_up.data()));
     }
   }
   void activation(int) override {
-    if (is_gemv(config_.hidden)) return;
+    if (products_.is_gemv(config_.hidden)) return;
     launch_swiglu(options_.dtype, buffers_.gate_up.data(), step().rows, i32(config_.ffn),
                   buffers_.g.data(), stream_.get());
   }
   void down(int layer) override {
-    multiply_add(weights(layer).down, config_.ffn, buffers_.g.data());
+    products_.add(weights(layer).down, config_.hidden, config_.ffn, buffers_.g.data(),
+                  buffers_.x.data());
   }
 
   void final_norm() override {
@@ -248,18 +244,8 @@ class CudaBackend final : public Backend {
   }
 
   void lm_head() override {
-    if (logit_rows_ <= kMostGemvRows && config_.hidden % 8 == 0) {
-      Gemv call = gemv(weights_.lm_head, config_.vocab, config_.hidden, buffers_.y.data(),
-                       Epilogue::kStoreF32, buffers_.logits.data());
-      call.rows = logit_rows_;
-      launch_gemv(call, device_.multiprocessors, stream_.get());
-      return;
-    }
-    Product call = product(weights_.lm_head, config_.vocab, config_.hidden, buffers_.y.data(),
-                           buffers_.logits.data());
-    call.rows = logit_rows_;
-    call.f32 = true;
-    matmul_->product(call, options_.dtype, stream_.get());
+    products_.logits(weights_.lm_head, config_.vocab, config_.hidden, buffers_.y.data(),
+                     logit_rows_, buffers_.logits.data());
   }
 
   void pick() override {
@@ -312,12 +298,6 @@ class CudaBackend final : public Backend {
   }
   [[nodiscard]] const StepRows& step() const { return buffers_.facts.rows(); }
 
-  // Whether products with rows of k inputs go to our own kernel: few rows, and rows of whole
-  // 16-byte loads.
-  [[nodiscard]] bool is_gemv(std::int64_t k) const {
-    return step().rows <= kMostGemvRows && k % 8 == 0;
-  }
-
   void plan_flash(const StepInput& input) {
     std::int64_t most_rows = 0;
     std::int64_t longest = 0;
@@ -343,35 +323,11 @@ class CudaBackend final : public Backend {
   }
 
   void norm(const void* weight) {
-    if (is_gemv(config_.hidden)) return;  // part of the product that follows
+    if (products_.is_gemv(config_.hidden)) return;  // part of the product that follows
     launch_rms_norm(options_.dtype, buffers_.x.data(), weight, static_cast<float>(config_.norm_eps),
                     nullptr, step().rows, i32(config_.hidden), buffers_.y.data(), stream_.get());
   }
 
-  [[nodiscard]] Gemv gemv(const void* w, std::int64_t n, std::int64_t k, const void* x,
-                          Epilogue epilogue, void* y) const {
-    Gemv call;
-    call.dtype = options_.dtype;
-    call.rows = step().rows;
-    call.n = i32(n);
-    call.k = i32(k);
-    call.x = x;
-    call.w = w;
-    call.epilogue = epilogue;
-    call.y = y;
-    return call;
-  }
-  [[nodiscard]] Product product(const void* w, std::int64_t n, std::int64_t k, const void* x,
-                                void* y) const {
-    Product call;
-    call.w = w;
-    call.n = n;
-    call.k = k;
-    call.x = x;
-    call.rows = step().rows;
-    call.y = y;
-    return call;
-  }
   [[nodiscard]] BatchedProduct batched(const HeadProducts& p) const {
     BatchedProduct call;
     call.batch = p.batch;
@@ -381,30 +337,16 @@ class CudaBackend final : public Backend {
     return call;
   }
 
-  // y = norm(x) W^T: in one kernel for few rows; else norm() has made y's input.
-  void multiply_normed(const void* norm_weight, const void* w, std::int64_t n, Epilogue epilogue,
-                       void* y) {
-    if (is_gemv(config_.hidden)) {
-      Gemv call = gemv(w, n, config_.hidden, buffers_.x.data(), epilogue, y);
-      call.norm_weight = norm_weight;
-      call.norm_eps = static_cast<float>(config_.norm_eps);
-      launch_gemv(call, device_.multiprocessors, stream_.get());
-    } else {
-      matmul_->product(product(w, n, config_.hidden, buffers_.y.data(), y), options_.dtype,
-                       stream_.get());
-    }
-  }
-
-  // The residual stream += in W^T.
-  void multiply_add(const void* w, std::int64_t k, const void* in) {
-    if (is_gemv(k)) {
-      launch_gemv(gemv(w, config_.hidden, k, in, Epilogue::kAdd, buffers_.x.data()),
-                  device_.multiprocessors, stream_.get());
-    } else {
-      Product call = product(w, config_.hidden, k, in, buffers_.x.data());
-      call.add = true;
-      matmul_->product(call, options_.dtype, stream_.get());
-    }
+  [[nodiscard]] Products::Normed normed(const void* norm_weight, const void* w, std::int64_t n,
+                                        void* y) const {
+    return {w,
+            n,
+            config_.hidden,
+            buffers_.x.data(),
+            norm_weight,
+            static_cast<float>(config_.norm_eps),
+            buffers_.y.data(),
+            y};
   }
 
   Config config_;
@@ -414,6 +356,7 @@ class CudaBackend final : public Backend {
   std::int64_t layers_;
   rooftop::cuda::Stream stream_;
   std::unique_ptr<MatMul> matmul_;
+  Products products_;
   Weights weights_;
   Buffers buffers_;
   DeviceMemory partial_;  // of split attention

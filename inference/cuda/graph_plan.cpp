@@ -42,4 +42,10 @@ bool worth_a_graph(const StepInput& input) {
          });
 }
 
+std::int64_t planned_length(std::int64_t longest, std::int64_t max_length) {
+  std::int64_t step = 128;
+  while (step * 8 <= longest) step *= 2;
+  return std::min((longest + step - 1) / step * step, max_length);
+}
+
 }  // namespace rooftop::inference::cuda

@@ -59,4 +59,9 @@ class GraphPlan {
 // are few.
 bool worth_a_graph(const StepInput& input);
 
+// The keys that a graph's attention is planned for: `longest`, rounded up so that the graph serves
+// the tokens that follow, by less than 128 or less than a quarter, so that few of its blocks find
+// no keys. At most max_length.
+std::int64_t planned_length(std::int64_t longest, std::int64_t max_length);
+
 }  // namespace rooftop::inference::cuda

@@ -83,5 +83,20 @@ TEST(GraphPlan, DecodeIsWorthAGraphPrefillIsNot) {
   EXPECT_FALSE(worth({{0, 0, 200, 900}}));            // a chunk of a long prompt
 }
 
+TEST(PlannedLength, CoversTheKeysWithoutMuchMore) {
+  constexpr std::int64_t kMost = 100000;
+  std::int64_t before = 0;
+  int changes = 0;
+  for (std::int64_t longest = 1; longest <= 8192; ++longest) {
+    const std::int64_t planned = planned_length(longest, kMost);
+    ASSERT_GE(planned, longest);
+    ASSERT_LT(planned - longest, std::max<std::int64_t>(128, longest / 4 + 1));
+    if (planned != before) ++changes;
+    before = planned;
+  }
+  EXPECT_LE(changes, 40);  // each is another graph
+  EXPECT_EQ(planned_length(90, 100), 100);
+}
+
 }  // namespace
 }  // namespace rooftop::inference::cuda
