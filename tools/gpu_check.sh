@@ -22,6 +22,8 @@ done
 python=${PYTHON:-python3}
 rooftop=$build/tools/rooftop
 [ -x "$rooftop" ] || { echo "gpu_check.sh: $rooftop was not found: build with -DROOFTOP_CUDA=ON, or name the build with -b" >&2; exit 2; }
+# A build that was carried here (tools/gpu_check/pack.sh) brings its libraries along.
+[ ! -d "$build/lib" ] || export LD_LIBRARY_PATH=$PWD/$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 mkdir -p "$out"
 rm -f "$out"/*.status
 
