@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools/install_deps.sh
-tools/fetch.sh nvtx cublas echarts
+tools/fetch.sh nvtx echarts
 
 model=${XDG_CACHE_HOME:-$HOME/.cache}/rooftop/SmolLM2-135M-Instruct.Q4_1.gguf
 prompt=(--prompt "Once upon a time")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds everything (the CUDA module wherever a toolkit is), runs the tests, then runs them
-# again under AddressSanitizer and UndefinedBehaviorSanitizer. Usage: tools/test.sh [--no-sanitizers]
+# Installs what the tests need, builds and tests everything under AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA
+# kernels under ThreadSanitizer (on the CPU), then everything plain, with the CUDA modules wherever a toolkit is.
+# Usage: tools/test.sh [--no-sanitizers]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,6 +35,10 @@ if [ $sanitizers = yes ]; then
   configure asan
   cmake --build --preset asan
   ctest --preset asan -LE slow -j "$(nproc)"
+  # Races between the threads of a CUDA kernel, which the host executor runs.
+  configure tsan
+  cmake --build --preset tsan --target host_executor_tests
+  ctest --preset tsan -L host_executor -j "$(nproc)"
 fi
 configure ci
 cmake --build --preset ci
