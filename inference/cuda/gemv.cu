@@ -6,7 +6,9 @@ namespace rooftop::inference::cuda {
 namespace gemv {
 namespace {
 
-// The groups and the slice of k that a warp works on: group first, first + step, ... below end.
+// What a warp works on: groups first, first + step, ... below end, and of their k, batches begin_k,
+// begin_k + step_k, ... A group's slices take batches in turn, so that its warps read long
+// stretches of memory together.
 struct Share {
   int first;
   int step;
@@ -14,10 +16,10 @@ struct Share {
   int passes;  // of the whole block, for its barriers
   int slice;
   int begin_k;
-  int end_k;
+  int step_k;
 };
 
-template <int kWarps, typename T>
+template <int kWarps, int kBatchValues, typename T>
 __device__ Share share_of_warp(const Problem<T>& problem) {
   const std::int64_t groups = problem.groups;
   const int begin = static_cast<int>(groups * blockIdx.x / gridDim.x);
@@ -27,8 +29,8 @@ __device__ Share share_of_warp(const Problem<T>& problem) {
   share.first = begin + warp_of_block() / problem.k_slices;
   share.passes = (share.end - begin + share.step - 1) / share.step;
   share.slice = warp_of_block() % problem.k_slices;
-  share.begin_k = share.slice * problem.slice_k;
-  share.end_k = min(problem.k, share.begin_k + problem.slice_k);
+  share.begin_k = share.slice * kBatchValues;
+  share.step_k = problem.k_slices * kBatchValues;
   return share;
 }
 
@@ -112,12 +114,12 @@ __global__ void __launch_bounds__(Product::kShape.warps* kWarp, Product::kShape.
   ROOFTOP_SHARED(float, norm_sums, [kMostGemvRows * kWarps]);
   ROOFTOP_SHARED(WarpSums<Product>, slice_sums, [2]);
 
-  const Share share = share_of_warp<kWarps>(problem);
+  Batch<Product::kShape.chunk> batch;
+  const Share share = share_of_warp<kWarps, batch.kValues>(problem);
   const int row = Product::row_of_lane();
   const int begin = share.begin_k + Product::value_of_lane();
-  Batch<Product::kShape.chunk> batch;
   batch.load(problem.w, weight_rows<kHalf>(problem, share.first, row), begin,
-             share.first < share.end ? share.end_k : 0);
+             share.first < share.end ? problem.k : 0);
 
   T* staged = nullptr;
   if constexpr (X::kStaged) {
@@ -130,16 +132,18 @@ __global__ void __launch_bounds__(Product::kShape.warps* kWarp, Product::kShape.
     Product product;
     float2 residual[Product::kPairs] = {};
     if (group < share.end) {  // the same for a group's slices
-      if (problem.epilogue == Epilogue::kAdd) read_residual<Product>(problem, group, residual);
+      if (problem.epilogue == Epilogue::kAdd && share.slice == 0) {
+        read_residual<Product>(problem, group, residual);
+      }
       const WeightRows rows = weight_rows<kHalf>(problem, group, row);
-      for (int k = share.begin_k, e = begin; k < share.end_k; k += batch.kValues) {
-        product.multiply(batch, x, problem.rows, e, share.end_k);
-        e += batch.kValues;
-        if (k + batch.kValues < share.end_k) batch.load(problem.w, rows, e, share.end_k);
+      for (int k = share.begin_k, e = begin; k < problem.k; k += share.step_k) {
+        product.multiply(batch, x, problem.rows, e, problem.k);
+        e += share.step_k;
+        if (k + share.step_k < problem.k) batch.load(problem.w, rows, e, problem.k);
       }
       if (group + share.step < share.end) {
         batch.load(problem.w, weight_rows<kHalf>(problem, group + share.step, row), begin,
-                   share.end_k);
+                   problem.k);
       }
     }
     float2 sums[Product::kPairs];
@@ -178,7 +182,6 @@ void start_typed(const Gemv& call, const GemvPlan& plan, cudaStream_t stream) {
   problem.groups = plan.groups;
   problem.k_slices = plan.k_slices;
   problem.stride = gemv_stride(call.k);
-  problem.slice_k = plan.slice_k;
   problem.epilogue = call.epilogue;
   constexpr int kMmaWarps = kGemvMmaShape.warps;
   if (plan.kernel == GemvKernel::kMma) {

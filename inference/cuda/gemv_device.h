@@ -24,7 +24,6 @@ struct Problem {
   int groups = 0;
   int k_slices = 1;
   int stride = 0;  // of staged x
-  int slice_k = 0;
   Epilogue epilogue = Epilogue::kStore;
 };
 

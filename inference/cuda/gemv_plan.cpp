@@ -47,11 +47,10 @@ GemvPlan plan_gemv(std::int32_t rows, std::int64_t weight_rows, std::int32_t k,
   plan.groups = static_cast<std::int32_t>(divide_up<std::int64_t>(weight_rows, shape.group_rows));
   plan.blocks = std::min(plan.groups, multiprocessors * resident);
 
-  const std::int32_t chunks = divide_up(k, shape.chunk);
+  const std::int32_t batches = k / (shape.chunk * kGemvBatchChunks);
   constexpr double kEnoughWarps = 13;  // of a multiprocessor: 52 KB
-  plan.k_slices = choose_slices(plan, shape.warps, chunks / kGemvBatchChunks,
-                                kEnoughWarps / (resident * shape.warps));
-  plan.slice_k = divide_up(chunks, plan.k_slices) * shape.chunk;
+  plan.k_slices =
+      choose_slices(plan, shape.warps, batches, kEnoughWarps / (resident * shape.warps));
   return plan;
 }
 

@@ -48,7 +48,6 @@ struct GemvPlan {
   std::int32_t groups = 0;  // of rows of W
   std::int32_t blocks = 0;
   std::int32_t k_slices = 1;  // warps that share a group: a power of two
-  std::int32_t slice_k = 0;   // values of a slice but the last
 };
 
 // `weight_rows`: n, or 2n where each output has a gate and an up row.
