@@ -18,6 +18,7 @@ fi
 # The CUDA module only where there is a driver to use it.
 cuda=OFF
 if [ -e /proc/driver/nvidia/version ] || command -v nvidia-smi >/dev/null; then cuda=AUTO; fi
+[ $cuda = OFF ] || tools/fetch.sh cublas
 preset=cpu
 
 echo "Building (preset $preset, CUDA module $cuda)" >&2
