@@ -135,6 +135,35 @@ TEST_F(Scopes, EveryOperatorHasARangeOfItsOwnWithinTheStep) {
   EXPECT_EQ(second_qkv.op.layer, 1);
 }
 
+TEST_F(Scopes, NoneAreOpenedWhereNoneAreWanted) {
+  loop.open_scopes(false);
+  loop.prefill_cell(1, 3);
+  EXPECT_TRUE(heard.empty());
+  loop.open_scopes(true);
+  loop.decode_cell(1, 4);
+  EXPECT_EQ(steps().size(), 1U);
+}
+
+// A device's step is heard while it is recorded, operator by operator, and later as a step alone.
+TEST_F(Scopes, ARecordedStepHasItsOperatorsAndAReplayNone) {
+  const auto operators = [&] {
+    return std::count_if(heard.begin(), heard.end(),
+                         [](const Heard& h) { return h.schema == nvtx::kOpSchema; });
+  };
+  backend.work = StepWork::kCompute;
+  loop.prefill_cell(1, 3);
+  const auto computed = operators();
+  heard.clear();
+  backend.work = StepWork::kRecord;
+  loop.decode_cell(1, 4);
+  EXPECT_EQ(operators(), computed);
+  heard.clear();
+  backend.work = StepWork::kReplay;
+  loop.decode_cell(1, 4);
+  EXPECT_EQ(operators(), 0);
+  EXPECT_EQ(steps().size(), 1U);
+}
+
 TEST_F(Scopes, ARaggedStepIsDescribedExactly) {
   const std::vector<std::int32_t> tokens(20, 1);
   const auto text = std::span(tokens);

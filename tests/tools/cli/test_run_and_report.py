@@ -227,3 +227,22 @@ def test_example_engine_is_profiled(rooftop, tmp_path):
     assert float(init["flops"]) == 2 * 2 * 48 * 256 * 768  # layers, MACs, prompt tokens, in, out
     decode = [p for p in points if p["series"] == "qkv mlp ar"]
     assert sum(int(p["repeats"]) for p in decode) == 16
+
+
+def test_sweep_prints_each_cells_step_time(rooftop, fixtures):
+    done = rooftop("sweep", "--model", fixtures / "mha", "--batches", "1,2", "--lengths", "4", "--repeats", 2, "--no-scopes",
+                   "--json")
+    cells = json.loads(done.stdout)["cells"]
+    assert [(c["phase"], c["batch"], c["query_tokens"], c["length"]) for c in cells] == [
+        ("init", 1, 4, 4), ("ar", 1, 1, 4), ("init", 2, 4, 4), ("ar", 2, 1, 4)]
+    assert all(0 < c["step_s"] < 10 for c in cells)
+
+
+def test_without_scopes_the_tokens_are_the_same(rooftop, fixtures):
+    arguments = ["run", "--model", fixtures / "mha", "--prompt-tokens", "1,2,3", "--max-tokens", 5, "--ignore-eos",
+                 "--print-tokens", "--no-roofs"]
+    heard = rooftop(*arguments)
+    silent = rooftop(*arguments, "--no-scopes")
+    assert "Series" in heard.stdout and "Series" not in silent.stdout
+    tokens = [line for line in heard.stdout.splitlines() if line.startswith("tokens: ")]
+    assert tokens and tokens == [line for line in silent.stdout.splitlines() if line.startswith("tokens: ")]
