@@ -1,5 +1,6 @@
 """Input and usage errors: one sentence on stderr, nothing on stdout, exit status 2, no crash."""
 
+import json
 import pathlib
 import random
 import shutil
@@ -35,6 +36,21 @@ BAD_USAGE = [
     ["sweep", "--model", "smollm-135m", "--grid", "paper", "--batches", "1"],
     ["sweep", "--model", "smollm-135m", "--batches", "1", "--lengths", "8", "--candidates", "16"],
     ["sweep", "--model", "smollm-135m", "--batches", "16777216", "--lengths", "16777216"],
+    ["predict", "--model", "llama-7b", "--grid", "paper"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6001", "--grid", "paper"],
+    ["predict", "--model", "lama-7b", "--gpu", "a6000", "--grid", "paper"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000", "--grid", "paper", "--dtype", "int3"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000-paper", "--grid", "paper", "--dtype", "f32"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000", "--grid", "paper", "--layers", "33"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000", "--batches", "0", "--lengths", "8"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000", "--grid", "paper", "--calibrate", "/no/such"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000", "--grid", "paper", "--calibrate", "/dev/null"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000", "--grid", "paper", "-o", "/proc/nowhere/x"],
+    ["predict", "--model", "llama-7b", "--gpu", "a6000", "--grid", "paper", "-o", "/proc/nowhere.rtrace"],
+    ["predict", "--cross-validate"],
+    ["gpus", "a6001"],
+    ["gpus", "--devices", "/no/such"],
     ["report", "/no/such/file.rtrace"],
     ["report", "/dev/null"],
     ["report"],
@@ -55,6 +71,18 @@ def test_one_sentence_and_exit_2(rooftop, arguments):
 def test_unknown_models_are_offered_the_nearest(rooftop):
     done = rooftop("run", "--model", "lama-7b", "--prompt-tokens", "1", status=2)
     assert "llama-7b" in done.stderr
+
+
+@pytest.mark.parametrize("change", [
+    {"num_attention_heads": 0}, {"hidden_size": 0}, {"hidden_size": -4}, {"hidden_size": 2**40},
+    {"num_key_value_heads": 3}, {"num_hidden_layers": 0}, {"intermediate_size": "wide"}])
+def test_impossible_shapes_are_not_predicted(rooftop, fixtures, tmp_path, change):
+    config = json.loads((fixtures / "gqa" / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+    done = rooftop("predict", "--model", tmp_path, "--gpu", "a6000", "--grid", "paper",
+                   "-o", tmp_path / "p.rtrace", status=2)
+    assert done.stdout == "" and len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "p.rtrace").exists()
 
 
 @pytest.mark.parametrize("kind", ["gguf", "safetensors", "config", "tokenizer"])
