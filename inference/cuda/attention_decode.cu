@@ -2,6 +2,7 @@
 // bytes each; the lanes of a warp and the warps of a block take different keys, each with its own
 // running maximum, and are joined at the end.
 #include "inference/cuda/attention_device.h"
+#include "inference/cuda/attention_join.h"
 #include "inference/cuda/attention_launch.h"
 #include "inference/cuda/attention_plan.h"
 
@@ -159,51 +160,6 @@ __device__ void walk_keys(const AttentionCall& call, const PackedRows& packed, f
   }
 }
 
-// What each warp found, in shared memory.
-template <int kLanes, int kRows>
-struct WarpResults {
-  float* out;      // [kWarps][kRows][kLanes * 8]
-  float* maximum;  // [kWarps][kRows]
-  float* sum;      // [kWarps][kRows]
-};
-
-template <typename T, int kLanes, int kRows>
-__device__ void join_warps(const AttentionCall& call, const PackedRows& packed, std::int32_t split,
-                           const WarpResults<kLanes, kRows>& results) {
-  constexpr int kDim = kLanes * 8;
-  const std::int32_t pairs = call.head_dim / 2;
-  for (auto i = static_cast<std::int32_t>(threadIdx.x); i < packed.count * pairs; i += kThreads) {
-    const std::int32_t row = i / pairs;
-    const std::int32_t dim = i % pairs * 2;
-    float maximum = -INFINITY;
-#pragma unroll
-    for (int warp = 0; warp < kWarps; ++warp) {
-      maximum = fmaxf(maximum, results.maximum[warp * kRows + row]);
-    }
-    float sum = 0.0f;
-    float2 out = make_float2(0.0f, 0.0f);
-#pragma unroll
-    for (int warp = 0; warp < kWarps; ++warp) {
-      const float* const of_warp = results.out + (warp * kRows + row) * kDim + dim;
-      const float weight = fast_exp2(results.maximum[warp * kRows + row] - finite_base(maximum));
-      sum += weight * results.sum[warp * kRows + row];
-      out.x += weight * of_warp[0];
-      out.y += weight * of_warp[1];
-    }
-    const float inverse = sum > 0.0f ? 1.0f / sum : 0.0f;
-    const std::int64_t row_head = packed.row_head(call, row);
-    if (call.splits == 1) {
-      *reinterpret_cast<std::uint32_t*>(static_cast<T*>(call.a) + row_head * call.head_dim + dim) =
-          gpu::pack2<T>(out.x * inverse, out.y * inverse);
-      continue;
-    }
-    const std::int64_t index = partial_index(call, row_head, split);
-    *reinterpret_cast<float2*>(call.partial + index * call.head_dim + dim) =
-        make_float2(out.x * inverse, out.y * inverse);
-    if (dim == 0) call.partial_log_sum[index] = sum > 0.0f ? maximum + log2f(sum) : -INFINITY;
-  }
-}
-
 // kLanes lanes share a key: head sizes up to kLanes * 8. Up to kRows packed rows.
 template <typename T, int kLanes, int kRows>
 __global__ void __launch_bounds__(kThreads) attention_decode(AttentionCall call, float scale) {
@@ -247,7 +203,8 @@ __global__ void __launch_bounds__(kThreads) attention_decode(AttentionCall call,
     }
   }
   __syncthreads();
-  join_warps<T, kLanes, kRows>(call, packed, split, {warp_out, warp_maximum, warp_sum});
+  join_warps<T, kWarps, kRows, kLanes * 8>(call, packed, 0, packed.count, split,
+                                           {warp_out, warp_maximum, warp_sum});
 }
 
 template <typename T, int kLanes, int kRows>

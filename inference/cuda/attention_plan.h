@@ -28,9 +28,10 @@ AttentionPlan plan_attention(std::int32_t batch, std::int32_t most_rows, std::in
                              std::int32_t kv_heads, std::int32_t head_dim,
                              std::int32_t longest_length, std::int32_t multiprocessors);
 
-// Packed rows in a tile of launch_attention_tiled: 128 feed the
-// tensor cores best, 64 where there are no more, or where registers do not suffice.
+// Packed rows in a tile of launch_attention_tiled. 128 feed the tensor cores best; of head sizes
+// for which registers do not suffice, and of fewer rows, 64; 16 where the warps share out the keys.
 constexpr std::int64_t attention_tile_rows(std::int32_t head_dim, std::int64_t packed_rows) {
+  if (packed_rows <= 16 && head_dim <= 128) return 16;
   return packed_rows > 64 && head_dim > 16 && head_dim <= 128 ? 128 : 64;
 }
 

@@ -16,16 +16,19 @@ struct TileWork {
 };
 
 // Sizes of a block. Keys and values pass through one ring of buffers, K0 V0 K1 V1 ...: with three
-// buffers two tiles are on their way while one is used.
-template <typename T, int kDimSize, int kRowTilesOfWarp>
+// buffers two tiles are on their way while one is used. The warps share out the rows; or, where
+// there are rows for one warp only, the keys of each tile (kKeyWarps of them).
+template <typename T, int kDimSize, int kRowTilesOfWarp, int kKeyWarpsOfBlock>
 struct AttentionTile {
-  static constexpr int kDim = kDimSize;  // head size, padded
-  static constexpr int kRowTiles = kRowTilesOfWarp;
+  static constexpr int kDim = kDimSize;               // head size, padded
+  static constexpr int kRowTiles = kRowTilesOfWarp;   // of 16 rows
+  static constexpr int kKeyWarps = kKeyWarpsOfBlock;  // 1 or all
   static constexpr int kWarps = 4;
   static constexpr int kThreads = kWarps * gpu::kWarp;
   static constexpr int kWarpRows = 16 * kRowTiles;
-  static constexpr int kRows = kWarpRows * kWarps;
+  static constexpr int kRows = kWarpRows * kWarps / kKeyWarps;
   static constexpr int kKeys = kDim > 128 ? 32 : 64;
+  static constexpr int kWarpKeys = kKeys / kKeyWarps;
   static constexpr int kChunks = kDim / 8;  // of 16 bytes, in a row
   static constexpr int kBuffers = 3;
   static constexpr int kBufferSize = kKeys * kDim;
@@ -34,6 +37,7 @@ struct AttentionTile {
   static constexpr std::size_t kSharedBytes =
       gpu::shared_bytes<T>(kRows * kDim) + gpu::shared_bytes<T>(kBuffers * kBufferSize) +
       gpu::shared_bytes<TileWork>(1) + gpu::shared_bytes<std::int32_t>(kRows);
+  static_assert(kWarpKeys % 16 == 0);
 
   // Where a chunk of a row lies in shared memory. Chunks are exchanged within a row such that the
   // same chunk of eight consecutive rows, which is what ldmatrix reads, covers all banks.

@@ -6,190 +6,15 @@
 // cores of sm_80 and newer need; one row tile per warp is for steps of few rows, which are bound by
 // device memory.
 #include "inference/cuda/attention_device.h"
+#include "inference/cuda/attention_join.h"
 #include "inference/cuda/attention_launch.h"
 #include "inference/cuda/attention_plan.h"
-#include "inference/cuda/attention_tile.h"
+#include "inference/cuda/attention_warp.h"
 
 namespace rooftop::inference::cuda {
 namespace {
 
-using gpu::kAllLanes;
 using gpu::kWarp;
-
-// A warp's rows: their running maxima and sums, and the weighted sums of the values. A thread
-// holds, of each row tile, rows lane / 4 and lane / 4 + 8, as in the fragments of mma.
-template <typename Shape>
-struct WarpState {
-  float out[Shape::kRowTiles][Shape::kDim / 8][4];
-  float maximum[Shape::kRowTiles][2];  // of the scaled scores
-  float sum[Shape::kRowTiles][2];      // this thread's part
-};
-
-template <typename Shape>
-__device__ void start(WarpState<Shape>& state) {
-#pragma unroll
-  for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      state.maximum[tile][half] = -INFINITY;
-      state.sum[tile][half] = 0.0f;
-    }
-#pragma unroll
-    for (int n = 0; n < Shape::kDim / 8; ++n) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) state.out[tile][n][e] = 0.0f;
-    }
-  }
-}
-
-template <typename Shape>
-using Scores = float[Shape::kRowTiles][Shape::kKeys / 8][4];
-// Probabilities as the left operand of mma: per 16 keys.
-template <typename Shape>
-using Probabilities = std::uint32_t[Shape::kRowTiles][Shape::kKeys / 16][4];
-template <typename Shape>
-using QueryFragments =
-    std::uint32_t[Shape::kRowTiles][Shape::kQueriesInRegisters ? Shape::kDim / 16 : 1][4];
-
-// `at`: the lane's part of the warp's first fragment.
-template <typename Shape, typename T>
-__device__ void load_query_fragments(const T* queries, int at, QueryFragments<Shape>& held) {
-#pragma unroll
-  for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-#pragma unroll
-    for (int step = 0; step < Shape::kDim / 16; ++step) {
-      gpu::load_matrix_x4(held[tile][step],
-                          queries + fragment_at(at, step) + tile * 16 * Shape::kDim);
-    }
-  }
-}
-
-// `queries_at`, `keys_at`: the lane's part of the first fragment of the warp's rows and of the
-// keys.
-template <typename Shape, typename T>
-__device__ void multiply_queries_keys(const T* queries, int queries_at,
-                                      const QueryFragments<Shape>& held, const T* ring, int keys_at,
-                                      Scores<Shape>& scores) {
-#pragma unroll
-  for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-#pragma unroll
-    for (int n = 0; n < Shape::kKeys / 8; ++n) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) scores[tile][n][e] = 0.0f;
-    }
-  }
-#pragma unroll
-  for (int step = 0; step < Shape::kDim / 16; ++step) {
-    std::uint32_t a[Shape::kRowTiles][4];
-#pragma unroll
-    for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-      if constexpr (Shape::kQueriesInRegisters) {
-#pragma unroll
-        for (int e = 0; e < 4; ++e) a[tile][e] = held[tile][step][e];
-      } else {
-        gpu::load_matrix_x4(a[tile],
-                            queries + fragment_at(queries_at, step) + tile * 16 * Shape::kDim);
-      }
-    }
-#pragma unroll
-    for (int pair = 0; pair < Shape::kKeys / 16; ++pair) {
-      std::uint32_t b[4];
-      gpu::load_matrix_x4(b, ring + fragment_at(keys_at, step) + pair * 16 * Shape::kDim);
-#pragma unroll
-      for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-        gpu::mma<T>(scores[tile][2 * pair], a[tile], b[0], b[1]);
-        gpu::mma<T>(scores[tile][2 * pair + 1], a[tile], b[2], b[3]);
-      }
-    }
-  }
-}
-
-// Takes away what the causal mask and the end of the keys take away.
-template <typename Shape>
-__device__ void mask(const std::int32_t* last_keys, std::int32_t first_key, int lane,
-                     Scores<Shape>& scores) {
-#pragma unroll
-  for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const std::int32_t last_key = last_keys[tile * 16 + half * 8 + lane / 4];
-#pragma unroll
-      for (int n = 0; n < Shape::kKeys / 8; ++n) {
-#pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          const std::int32_t key = first_key + n * 8 + lane % 4 * 2 + e;
-          if (key > last_key) scores[tile][n][2 * half + e] = -INFINITY;
-        }
-      }
-    }
-  }
-}
-
-// Scores to probabilities relative to the new maxima; what was summed before is rescaled to them.
-template <typename Shape, typename T>
-__device__ void online_softmax(float scale, WarpState<Shape>& state, Scores<Shape>& scores,
-                               Probabilities<Shape>& probabilities) {
-#pragma unroll
-  for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      float maximum = -INFINITY;
-#pragma unroll
-      for (int n = 0; n < Shape::kKeys / 8; ++n) {
-        maximum = fmaxf(maximum, fmaxf(scores[tile][n][2 * half], scores[tile][n][2 * half + 1]));
-      }
-      // Four lanes share a row.
-      maximum = fmaxf(maximum, __shfl_xor_sync(kAllLanes, maximum, 1));
-      maximum = fmaxf(maximum, __shfl_xor_sync(kAllLanes, maximum, 2));
-      maximum = fmaxf(state.maximum[tile][half], maximum * scale);
-      const float base = finite_base(maximum);
-      const float rescale = fast_exp2(state.maximum[tile][half] - base);
-      state.maximum[tile][half] = maximum;
-      float sum = state.sum[tile][half] * rescale;
-#pragma unroll
-      for (int n = 0; n < Shape::kKeys / 8; ++n) {
-#pragma unroll
-        for (int e = 2 * half; e < 2 * half + 2; ++e) {
-          scores[tile][n][e] = fast_exp2(fmaf(scores[tile][n][e], scale, -base));
-          sum += scores[tile][n][e];
-        }
-      }
-      state.sum[tile][half] = sum;
-#pragma unroll
-      for (int n = 0; n < Shape::kDim / 8; ++n) {
-        state.out[tile][n][2 * half] *= rescale;
-        state.out[tile][n][2 * half + 1] *= rescale;
-      }
-    }
-#pragma unroll
-    for (int n = 0; n < Shape::kKeys / 8; ++n) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        probabilities[tile][n / 2][n % 2 * 2 + half] =
-            gpu::pack2<T>(scores[tile][n][2 * half], scores[tile][n][2 * half + 1]);
-      }
-    }
-  }
-}
-
-template <typename Shape, typename T>
-__device__ void add_weighted_values(const Probabilities<Shape>& probabilities, const T* ring,
-                                    int values_at, WarpState<Shape>& state) {
-#pragma unroll
-  for (int step = 0; step < Shape::kKeys / 16; ++step) {
-#pragma unroll
-    for (int pair = 0; pair < Shape::kDim / 16; ++pair) {
-      std::uint32_t b[4];
-      gpu::load_matrix_x4_transposed(b,
-                                     ring + fragment_at(values_at, pair) + step * 16 * Shape::kDim);
-#pragma unroll
-      for (int tile = 0; tile < Shape::kRowTiles; ++tile) {
-        gpu::mma<T>(state.out[tile][2 * pair], probabilities[tile][step], b[0], b[1]);
-        gpu::mma<T>(state.out[tile][2 * pair + 1], probabilities[tile][step], b[2], b[3]);
-      }
-    }
-  }
-}
 
 // One split: results in T, through the warp's own rows of `staging` so that whole rows are written
 // 16 bytes at a time.
@@ -252,11 +77,41 @@ __device__ void write_partial(const AttentionCall& call, const TileWork& work, i
   }
 }
 
-template <typename T, int kDim, int kRowTiles>
-__global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles>::kThreads,
-                                  (AttentionTile<T, kDim, kRowTiles>::kBlocks))
+// Several warps have taken keys of the same rows: they join in the memory that the tiles have left.
+template <typename Shape, typename T>
+__device__ void join_and_write(const AttentionCall& call, const TileWork& work, int warp, int lane,
+                               const WarpState<Shape>& state, T* ring) {
+  static_assert(Shape::kRowTiles == 1);
+  constexpr int kResults = Shape::kKeyWarps * Shape::kRows;
+  static_assert(kResults * (Shape::kDim + 2) * sizeof(float) <=
+                Shape::kBuffers * Shape::kBufferSize * sizeof(T));
+  auto* const out = reinterpret_cast<float*>(ring);
+  float* const maximum = out + kResults * Shape::kDim;
+  float* const sum = maximum + kResults;
+  __syncthreads();  // all warps are done with the last tile
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = warp * Shape::kRows + half * 8 + lane / 4;
+#pragma unroll
+    for (int n = 0; n < Shape::kDim / 8; ++n) {
+      *reinterpret_cast<float2*>(out + row * Shape::kDim + n * 8 + lane % 4 * 2) =
+          make_float2(state.out[0][n][2 * half], state.out[0][n][2 * half + 1]);
+    }
+    if (lane % 4 == 0) {
+      maximum[row] = state.maximum[0][half];
+      sum[row] = state.sum[0][half];
+    }
+  }
+  __syncthreads();
+  join_warps<T, Shape::kKeyWarps, Shape::kRows, Shape::kDim>(
+      call, work.packed, work.first, work.rows, work.split, {out, maximum, sum});
+}
+
+template <typename T, int kDim, int kRowTiles, int kKeyWarps>
+__global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles, kKeyWarps>::kThreads,
+                                  (AttentionTile<T, kDim, kRowTiles, kKeyWarps>::kBlocks))
     attention_tiled(AttentionCall call, float scale) {
-  using Shape = AttentionTile<T, kDim, kRowTiles>;
+  using Shape = AttentionTile<T, kDim, kRowTiles, kKeyWarps>;
   ROOFTOP_DYNAMIC_SHARED(memory);
   T* const queries = memory.template take<T>(Shape::kRows * kDim);
   T* const ring = memory.template take<T>(Shape::kBuffers * Shape::kBufferSize);
@@ -272,7 +127,9 @@ __global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles>::kThreads,
     return;
   }
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int warp_row = static_cast<int>(threadIdx.x) / kWarp * Shape::kWarpRows;
+  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  const int warp_row = warp / kKeyWarps * Shape::kWarpRows;  // of the tile
+  const int warp_key = warp % kKeyWarps * Shape::kWarpKeys;  // of each tile
   const int key_tiles = (work.keys.end - work.keys.begin + Shape::kKeys - 1) / Shape::kKeys;
 
   // Step 2j brings the keys of tile j, step 2j + 1 its values.
@@ -299,8 +156,8 @@ __global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles>::kThreads,
   start(state);
   find_last_keys<Shape>(work, last_keys);  // read after the barrier of step 0
   const int queries_at = fragment_by_rows<Shape>(lane) + warp_row * kDim;
-  const int keys_at = fragment_by_dimensions<Shape>(lane);
-  const int values_at = fragment_by_rows<Shape>(lane);
+  const int keys_at = fragment_by_dimensions<Shape>(lane) + warp_key * kDim;
+  const int values_at = fragment_by_rows<Shape>(lane) + warp_key * kDim;
   QueryFragments<Shape> held;
   if constexpr (Shape::kQueriesInRegisters) {
     gpu::copy_async_wait<Shape::kBuffers - 2>();
@@ -308,7 +165,7 @@ __global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles>::kThreads,
     load_query_fragments<Shape>(queries, queries_at, held);
   }
   for (int j = 0; j < key_tiles; ++j) {
-    const std::int32_t first_key = work.keys.begin + j * Shape::kKeys;
+    const std::int32_t first_key = work.keys.begin + j * Shape::kKeys + warp_key;
     Probabilities<Shape> probabilities;
     const int key_tile = take_step(2 * j);
     const bool visible =
@@ -316,7 +173,7 @@ __global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles>::kThreads,
     if (visible) {
       Scores<Shape> scores;
       multiply_queries_keys<Shape>(queries, queries_at, held, ring, key_tile + keys_at, scores);
-      if (first_key + Shape::kKeys - 1 > last_keys[warp_row]) {
+      if (first_key + Shape::kWarpKeys - 1 > last_keys[warp_row]) {
         mask<Shape>(last_keys + warp_row, first_key, lane, scores);
       }
       online_softmax<Shape, T>(scale, state, scores, probabilities);
@@ -324,27 +181,20 @@ __global__ void __launch_bounds__(AttentionTile<T, kDim, kRowTiles>::kThreads,
     const int value_tile = take_step(2 * j + 1);
     if (visible) add_weighted_values<Shape>(probabilities, ring, value_tile + values_at, state);
   }
-#pragma unroll
-  for (int tile = 0; tile < kRowTiles; ++tile) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      float& sum = state.sum[tile][half];
-      sum += __shfl_xor_sync(kAllLanes, sum, 1);
-      sum += __shfl_xor_sync(kAllLanes, sum, 2);
-    }
-  }
-  if (call.splits == 1) {
+  add_sums_of_row(state);
+  if constexpr (kKeyWarps > 1) {
+    join_and_write(call, work, warp, lane, state, ring);
+  } else if (call.splits == 1) {
     write_output<Shape>(call, work, warp_row, lane, state, queries);
   } else {
     write_partial<Shape>(call, work, warp_row, lane, state);
   }
 }
 
-template <typename T, int kDim, int kRowTiles>
-void launch_tile(const AttentionCall& call, cudaStream_t stream) {
-  using Shape = AttentionTile<T, kDim, kRowTiles>;
-  const std::int32_t packed = call.step.most_rows * (call.heads / call.kv_heads);
-  const std::int32_t tiles = (packed + Shape::kRows - 1) / Shape::kRows;
+template <typename T, int kDim, int kRowTiles, int kKeyWarps = 1>
+void launch_tile(const AttentionCall& call, std::int64_t packed, cudaStream_t stream) {
+  using Shape = AttentionTile<T, kDim, kRowTiles, kKeyWarps>;
+  const std::int64_t tiles = (packed + Shape::kRows - 1) / Shape::kRows;
   gpu::Launch where;
   where.name = "attention_tiled";
   where.grid = dim3(static_cast<unsigned>(call.kv_heads * call.splits),
@@ -352,17 +202,29 @@ void launch_tile(const AttentionCall& call, cudaStream_t stream) {
   where.block = dim3(Shape::kThreads);
   where.shared_bytes = Shape::kSharedBytes;
   where.stream = stream;
-  gpu::launch(where, attention_tiled<T, kDim, kRowTiles>, call, score_scale(call.head_dim));
+  gpu::launch(where, attention_tiled<T, kDim, kRowTiles, kKeyWarps>, call,
+              score_scale(call.head_dim));
 }
 
-template <typename T, int kDim>
+template <typename T>
 void launch_rows(const AttentionCall& call, cudaStream_t stream) {
   const std::int64_t packed =
       static_cast<std::int64_t>(call.step.most_rows) * (call.heads / call.kv_heads);
-  if (attention_tile_rows(call.head_dim, packed) == AttentionTile<T, kDim, 2>::kRows) {
-    return launch_tile<T, kDim, 2>(call, stream);
+  const std::int32_t d = call.head_dim;
+  switch (attention_tile_rows(d, packed)) {
+    case 16:
+      if (d <= 16) return launch_tile<T, 16, 1, 4>(call, packed, stream);
+      if (d <= 64) return launch_tile<T, 64, 1, 4>(call, packed, stream);
+      return launch_tile<T, 128, 1, 4>(call, packed, stream);
+    case 128:
+      if (d <= 64) return launch_tile<T, 64, 2>(call, packed, stream);
+      return launch_tile<T, 128, 2>(call, packed, stream);
+    default:
+      if (d <= 16) return launch_tile<T, 16, 1>(call, packed, stream);
+      if (d <= 64) return launch_tile<T, 64, 1>(call, packed, stream);
+      if (d <= 128) return launch_tile<T, 128, 1>(call, packed, stream);
+      return launch_tile<T, 256, 1>(call, packed, stream);
   }
-  launch_tile<T, kDim, 1>(call, stream);
 }
 
 }  // namespace
@@ -370,13 +232,7 @@ void launch_rows(const AttentionCall& call, cudaStream_t stream) {
 void launch_attention_tiled(const AttentionCall& call, cudaStream_t stream) {
   check_attention(call);
   if (call.step.batch == 0 || call.step.most_rows == 0) return;
-  with_compute_type(call.dtype, [&](auto type) {
-    using T = decltype(type);
-    if (call.head_dim <= 16) return launch_tile<T, 16, 1>(call, stream);
-    if (call.head_dim <= 64) return launch_rows<T, 64>(call, stream);
-    if (call.head_dim <= 128) return launch_rows<T, 128>(call, stream);
-    launch_tile<T, 256, 1>(call, stream);
-  });
+  with_compute_type(call.dtype, [&](auto type) { launch_rows<decltype(type)>(call, stream); });
 }
 
 }  // namespace rooftop::inference::cuda

@@ -52,6 +52,13 @@ TEST_P(EveryHeadSize, TiledMoreRowsThanOneTile) {
   ragged.check_tiled();
 }
 
+// So few that the warps share out the keys.
+TEST_P(EveryHeadSize, TiledFewRows) {
+  AttentionCase ragged(dtype(), {8, 1, head_dim()}, {{1, 0}, {2, 150}, {1, 40}, {2, 18}}, 6);
+  ragged.check_tiled();
+  ragged.check_tiled(3, 64);
+}
+
 TEST_P(EveryHeadSize, TiledSplits) {
   AttentionCase ragged(dtype(), {3, 1, head_dim()}, {{5, 130}, {1, 0}, {9, 55}}, 3);
   ragged.check_tiled(3, 64);
@@ -77,6 +84,10 @@ TEST_P(EveryGroupSize, Tiled) {
     AttentionCase ragged(kTypes[i % 2], {GetParam(), 2, 64}, sequences, engine());
     ragged.check_tiled();
     ragged.check_tiled(4, 64);
+    AttentionCase few(kTypes[i % 2], {GetParam(), 2, 64},
+                      random_sequences(engine, 16 / GetParam(), 190), engine());
+    few.check_tiled();
+    few.check_tiled(2, 128);
   }
 }
 

@@ -75,6 +75,9 @@ TEST(AttentionPlan, GroupsShareTheirKeys) {
 }
 
 TEST(AttentionPlan, TilesOfTheTiledKernel) {
+  EXPECT_EQ(attention_tile_rows(128, 16), 16);
+  EXPECT_EQ(attention_tile_rows(128, 17), 64);
+  EXPECT_EQ(attention_tile_rows(256, 5), 64);
   EXPECT_EQ(attention_tile_rows(128, 64), 64);
   EXPECT_EQ(attention_tile_rows(128, 65), 128);
   EXPECT_EQ(attention_tile_rows(64, 2048), 128);
