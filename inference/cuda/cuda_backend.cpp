@@ -213,7 +213,10 @@ class CudaBackend final : public Backend {
   }
 
   // The residual stream is added to by the products that end in it.
-  void o_proj(int layer) override { multiply_add(weights(layer).o, width_.q, buffers_.qkv.data()); }
+  void o_proj(int layer) override {
+    products_.add(weights(layer).o, config_.hidden, width_.q, buffers_.qkv.data(),
+                  buffers_.x.data());
+  }
   void residual() override {}
 
   void mlp_norm(int layer) override { norm(weights(layer).mlp_norm); }
