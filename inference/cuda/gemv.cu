@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(Product::kShape.warps* kWarp, Product::kShape.
   constexpr int kHalf = Product::kHalf;
   constexpr int kWarps = Product::kShape.warps;
   ROOFTOP_DYNAMIC_SHARED(memory);
-  ROOFTOP_SHARED(float, norm_sums, [kMostGemvRows * kWarps]);
+  ROOFTOP_SHARED(float, norm_sums, [kWarps]);
   ROOFTOP_SHARED(WarpSums<Product>, slice_sums, [2]);
 
   Batch<Product::kShape.chunk> batch;

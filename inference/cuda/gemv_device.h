@@ -99,35 +99,69 @@ __device__ inline uint4 normalise(const uint4& x, float scale, const uint4& weig
   return gpu::pack8<T>(values);
 }
 
-// Each warp's part of each row's sum of squares, into sums[row][warp]; also copies x to `staged`,
-// unless that is null. All threads must call; a barrier must follow.
+// Which part of x a thread brings: each row is one to some warps', so that all rows' loads are on
+// their way together.
+struct XPart {
+  int warps_of_row;
+  int row;
+  int begin;
+  int step;
+};
+
 template <int kWarps, typename T>
-__device__ inline void read_x(const Problem<T>& problem, T* staged, float* sums) {
-  for (int m = 0; m < problem.rows; ++m) {
-    float sum = 0;
-    for (int e = static_cast<int>(threadIdx.x) * kGemvLaneValues; e < problem.k;
-         e += kWarps * kWarp * kGemvLaneValues) {
-      const uint4 packed = load16(problem.x + (m * problem.k + e));
-      if (staged != nullptr) {
-        *reinterpret_cast<uint4*>(staged + (m * problem.stride + e)) = packed;
-      }
-      float values[kGemvLaneValues];
-      gpu::unpack8<T>(packed, values);
+__device__ inline XPart x_part(const Problem<T>& problem) {
+  XPart part;
+  part.warps_of_row = kWarps / problem.rows;
+  part.row = warp_of_block() / part.warps_of_row;
+  part.begin = (warp_of_block() % part.warps_of_row * kWarp + lane_of_warp()) * kGemvLaneValues;
+  part.step = part.warps_of_row * kWarp * kGemvLaneValues;
+  if (part.row >= problem.rows) part.begin = problem.k;  // a warp too many
+  return part;
+}
+
+// Calls `visit(e, value)` for the pieces of `row` (of k values) that this thread brings: loads of
+// several are on their way together.
+template <typename T, typename Visit>
+__device__ inline void for_pieces(const T* row, const XPart& part, int k, const Visit& visit) {
+  constexpr int kLoads = 4;
+  for (int first = part.begin; first < k; first += kLoads * part.step) {
+    uint4 pieces[kLoads];
 #pragma unroll
-      for (int i = 0; i < kGemvLaneValues; ++i) sum = fmaf(values[i], values[i], sum);
+    for (int i = 0; i < kLoads; ++i) {
+      const int e = first + i * part.step;
+      pieces[i] = e < k ? load16(row + e) : make_uint4(0, 0, 0, 0);
     }
-    if (problem.norm_weight == nullptr) continue;
-    sum = gpu::warp_sum(sum);
-    if (lane_of_warp() == 0) sums[m * kWarps + warp_of_block()] = sum;
+#pragma unroll
+    for (int i = 0; i < kLoads; ++i) {
+      const int e = first + i * part.step;
+      if (e < k) visit(e, pieces[i]);
+    }
   }
 }
 
-// 1 / rms of a row, from those sums.
-template <int kWarps, typename T>
-__device__ inline float row_scale(const Problem<T>& problem, const float* sums, int m) {
+// Each warp's part of its row's sum of squares, into sums[warp]; calls `keep(e, piece)` besides.
+// All threads must call; a barrier must follow.
+template <typename T, typename Keep>
+__device__ inline void read_x(const Problem<T>& problem, const XPart& part, float* sums,
+                              const Keep& keep) {
   float sum = 0;
+  for_pieces(problem.x + part.row * problem.k, part, problem.k, [&](int e, const uint4& piece) {
+    keep(e, piece);
+    float values[kGemvLaneValues];
+    gpu::unpack8<T>(piece, values);
 #pragma unroll
-  for (int w = 0; w < kWarps; ++w) sum += sums[m * kWarps + w];
+    for (int i = 0; i < kGemvLaneValues; ++i) sum = fmaf(values[i], values[i], sum);
+  });
+  sum = gpu::warp_sum(sum);
+  if (lane_of_warp() == 0) sums[warp_of_block()] = sum;
+}
+
+// 1 / rms of a row, from those sums.
+template <typename T>
+__device__ inline float row_scale(const Problem<T>& problem, const XPart& part, int row,
+                                  const float* sums) {
+  float sum = 0;
+  for (int w = 0; w < part.warps_of_row; ++w) sum += sums[row * part.warps_of_row + w];
   return rsqrtf(sum / static_cast<float>(problem.k) + problem.norm_eps);
 }
 
@@ -140,19 +174,17 @@ class StagedX {
   // All threads must call.
   __device__ StagedX(const Problem<T>& problem, T* staged, float* sums, int /*m*/)
       : staged_(staged), stride_(problem.stride) {
-    read_x<kWarps>(problem, staged, sums);
+    const XPart part = x_part<kWarps>(problem);
+    T* const row = staged + part.row * stride_;
+    read_x(problem, part, sums,
+           [&](int e, const uint4& piece) { *reinterpret_cast<uint4*>(row + e) = piece; });
     if (problem.norm_weight != nullptr) {
       __syncthreads();
-      for (int m = 0; m < problem.rows; ++m) {
-        const float scale = row_scale<kWarps>(problem, sums, m);
-        // Each thread normalises what it has put there itself.
-        for (int e = static_cast<int>(threadIdx.x) * kGemvLaneValues; e < problem.k;
-             e += kWarps * kWarp * kGemvLaneValues) {
-          T* const at = staged + (m * stride_ + e);
-          *reinterpret_cast<uint4*>(at) =
-              normalise<T>(load16(at), scale, load16(problem.norm_weight + e));
-        }
-      }
+      const float scale = row_scale(problem, part, min(part.row, problem.rows - 1), sums);
+      // Each thread normalises what it has put there itself.
+      for_pieces(problem.norm_weight, part, problem.k, [&](int e, const uint4& weight) {
+        *reinterpret_cast<uint4*>(row + e) = normalise<T>(load16(row + e), scale, weight);
+      });
     }
     __syncthreads();
   }
@@ -174,9 +206,10 @@ class DirectX {
   __device__ DirectX(const Problem<T>& problem, T* /*staged*/, float* sums, int m)
       : x_(problem.x), norm_weight_(problem.norm_weight), k_(problem.k) {
     if (norm_weight_ == nullptr) return;
-    read_x<kWarps, T>(problem, nullptr, sums);
+    const XPart part = x_part<kWarps>(problem);
+    read_x(problem, part, sums, [](int, const uint4&) {});
     __syncthreads();
-    scale_ = row_scale<kWarps>(problem, sums, min(m, problem.rows - 1));
+    scale_ = row_scale(problem, part, min(m, problem.rows - 1), sums);
   }
 
   __device__ uint4 read(int m, int e) const {
