@@ -27,26 +27,36 @@ __device__ inline float finite_base(float maximum) { return maximum == -INFINITY
 
 // The packed rows of one sequence on one KV head.
 struct PackedRows {
-  std::int32_t group;           // query heads of the KV head
-  std::int32_t kv_head;         //
+  std::int32_t group;     // query heads of the KV head
+  std::uint32_t inverse;  // of the group, for row(): floor(2^31 / group) + 1
+  std::int32_t kv_head;
   std::int32_t first_row;       // of the sequence, within the step
   std::int32_t count;           // packed rows of the sequence
   std::int32_t first_position;  // of the sequence's first row
 
+  // packed / group by a multiplication: exact, as packed * group < 2^31 (check_attention).
+  __device__ std::int32_t row(std::int32_t packed) const {
+    return static_cast<std::int32_t>(static_cast<std::uint64_t>(packed) * inverse >> 31);
+  }
   __device__ std::int32_t position(std::int32_t packed) const {
-    return first_position + packed / group;
+    return first_position + row(packed);
   }
   // Index of a packed row's head in [T][n].
   __device__ std::int64_t row_head(const AttentionCall& call, std::int32_t packed) const {
-    const std::int32_t row = first_row + packed / group;
-    return static_cast<std::int64_t>(row) * call.heads + kv_head * group + packed % group;
+    const std::int32_t r = row(packed);
+    return static_cast<std::int64_t>(first_row + r) * call.heads + kv_head * group + packed -
+           r * group;
   }
 };
 
 __device__ inline PackedRows packed_rows(const AttentionCall& call, const SequenceRows& sequence,
                                          std::int32_t kv_head) {
   const std::int32_t group = call.heads / call.kv_heads;
-  return {group, kv_head, sequence.first_row, sequence.rows * group,
+  return {group,
+          (std::uint32_t{1} << 31) / static_cast<std::uint32_t>(group) + 1,
+          kv_head,
+          sequence.first_row,
+          sequence.rows * group,
           sequence.length - sequence.rows};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -23,6 +24,12 @@ inline void check_attention(const AttentionCall& call) {
     throw InputError("The model's " + std::to_string(call.heads) +
                      " heads cannot be shared out evenly over " + std::to_string(call.kv_heads) +
                      " KV heads.");
+  }
+  const std::int64_t group = call.heads / call.kv_heads;
+  if (call.step.most_rows * group * group > std::numeric_limits<std::int32_t>::max()) {
+    throw InputError("A step of " + std::to_string(call.step.most_rows) +
+                     " rows of a sequence is too large for the CUDA attention kernels: feed fewer "
+                     "tokens at a time.");
   }
 }
 

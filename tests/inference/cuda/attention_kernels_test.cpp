@@ -2,8 +2,10 @@
 // several rows of a sequence, splits of the keys, lengths that change under a captured launch.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 
+#include "inference/cuda/attention_device.h"
 #include "profiler/core/error.h"
 #include "tests/host_executor/host_executor.h"
 #include "tests/inference/cuda/attention_case.h"
@@ -165,22 +167,42 @@ TEST(AttentionKernels, SequenceWithoutRows) {
 TEST(AttentionKernels, SameBitsInEverySchedule) {
   AttentionCase step(DType::kBF16, {4, 1, 64}, {{1, 140}, {1, 77}}, 18);
   AttentionCase prompt(DType::kBF16, {1, 1, 128}, {{70, 20}}, 19);
+  AttentionCase few(DType::kF16, {8, 1, 64}, {{1, 140}, {2, 60}}, 20);
   Stored of_step;
   Stored of_prompt;
+  Stored of_few;
   for (const Schedule schedule : {Schedule::kAscending, Schedule::kDescending, Schedule::kRandom}) {
     for (std::uint64_t seed = 0; seed < 3; ++seed) {
       set_options({.schedule = schedule, .seed = seed});
       step.check_decode(3, 64);
       prompt.check_tiled();
+      few.check_tiled();
       if (of_step.empty()) {
         of_step = step.output();
         of_prompt = prompt.output();
+        of_few = few.output();
       }
       EXPECT_EQ(of_step, step.output());
       EXPECT_EQ(of_prompt, prompt.output());
+      EXPECT_EQ(of_few, few.output());
     }
   }
   set_options(Options{});
+}
+
+// The multiplication that stands for a division, around every multiple near its limit.
+TEST(AttentionKernels, PackedRowsAreDividedExactly) {
+  for (std::int32_t group = 1; group <= 200; ++group) {
+    AttentionCall call;
+    call.kv_heads = 1;
+    call.heads = group;
+    const PackedRows packed = packed_rows(call, SequenceRows{}, 0);
+    const std::int32_t limit = std::numeric_limits<std::int32_t>::max() / group;
+    for (std::int32_t i = 0; i < 3000; ++i) {
+      ASSERT_EQ(packed.row(i), i / group);
+      ASSERT_EQ(packed.row(limit - i), (limit - i) / group);
+    }
+  }
 }
 
 TEST(AttentionKernels, WhatTheyCannotTakeIsSaid) {
@@ -195,6 +217,10 @@ TEST(AttentionKernels, WhatTheyCannotTakeIsSaid) {
   call.step.batch = 1;
   call.step.rows = call.step.most_rows = kMostDecodeRows + 1;
   EXPECT_THROW(launch_attention_decode(call, nullptr), std::invalid_argument);
+  call.heads = 64;
+  call.step.most_rows = 1 << 19;
+  EXPECT_THROW(launch_attention_tiled(call, nullptr), InputError);
+  call.step.most_rows = 1;
   call.dtype = DType::kF32;
   EXPECT_THROW(launch_attention_tiled(call, nullptr), InputError);
 }
