@@ -163,10 +163,7 @@ void expect_right(const Shape& shape, Epilogue epilogue, bool normalised, unsign
 constexpr Epilogue kEpilogues[] = {Epilogue::kStore, Epilogue::kAdd, Epilogue::kSwiGlu,
                                    Epilogue::kStoreF32};
 
-class GemvRows : public ::testing::TestWithParam<int> {
- protected:
-  void SetUp() override { host_executor::set_options({}); }
-};
+class GemvRows : public ::testing::TestWithParam<int> {};
 
 template <typename T>
 void expect_random_shapes_right(int rows) {
@@ -217,7 +214,6 @@ INSTANTIATE_TEST_SUITE_P(All, GemvRows, ::testing::Range(1, kMostGemvRows + 1));
 
 // x that shared memory does not hold.
 TEST(GemvKernel, DirectX) {
-  host_executor::set_options({});
   for (const Shape shape : {Shape{1, 3, 41016}, Shape{3, 3, 13704}, Shape{8, 18, 5128}}) {
     ASSERT_FALSE(plan_gemv(shape.rows, shape.n, shape.k, 1).staged);
     expect_right<__nv_bfloat16>(shape, Epilogue::kStoreF32, false, 10, 1);
@@ -226,6 +222,7 @@ TEST(GemvKernel, DirectX) {
 }
 
 TEST(GemvKernel, AnyOrderOfThreads) {
+  const rows_test::KeepOptions keep;
   for (const host_executor::Options& options : rows_test::schedules()) {
     host_executor::set_options(options);
     for (const int rows : {1, 2, 5}) {
@@ -237,7 +234,6 @@ TEST(GemvKernel, AnyOrderOfThreads) {
 
 // A row of NaNs in x or W must stay in its own outputs.
 TEST(GemvKernel, RowsDoNotMix) {
-  host_executor::set_options({});
   for (const int rows : {2, 5}) {
     std::mt19937 random(14);
     const int n = 21;

@@ -104,6 +104,18 @@ inline int uniform(std::mt19937& random, int least, int most) {
   return std::uniform_int_distribution<int>(least, most)(random);
 }
 
+// What a test changes lasts until its end; else ROOFTOP_HOST_EXECUTOR_SEED decides.
+class KeepOptions {
+ public:
+  KeepOptions() = default;
+  KeepOptions(const KeepOptions&) = delete;
+  KeepOptions& operator=(const KeepOptions&) = delete;
+  ~KeepOptions() { host_executor::set_options(before_); }
+
+ private:
+  host_executor::Options before_ = host_executor::options();
+};
+
 inline const std::vector<host_executor::Options>& schedules() {
   using host_executor::Schedule;
   static const std::vector<host_executor::Options> all = {{Schedule::kAscending, 0},

@@ -26,8 +26,6 @@ const int kLengths[] = {1, 7, 8, 12, 48, 64, 250, 288, 576, 1028, 2056, 4104};
 template <typename T>
 class RowKernels : public ::testing::Test {
  protected:
-  void SetUp() override { host_executor::set_options({}); }
-
   // One rounding of the expected value, and a few of fp32 before it.
   static void expect_near(double actual, double expected, const std::string& where) {
     ASSERT_NEAR(actual, expected, (1.01 * half_ulp<T>() + 1e-6) * std::abs(expected) + 1e-7)
@@ -165,6 +163,7 @@ TYPED_TEST(RowKernels, SwiGluOfLargeGates) {
 }
 
 TYPED_TEST(RowKernels, AnyOrderOfThreads) {
+  const rows_test::KeepOptions keep;
   using T = TypeParam;
   std::mt19937 random(6);
   const auto weight = gaussian<T>(300, random);
@@ -182,8 +181,6 @@ TYPED_TEST(RowKernels, AnyOrderOfThreads) {
 
 class Argmax : public ::testing::Test {
  protected:
-  void SetUp() override { host_executor::set_options({}); }
-
   static std::vector<int> argmax(const DeviceArray<float>& logits, int rows, int vocab) {
     DeviceArray<std::int32_t> out(static_cast<std::size_t>(rows));
     launch_argmax(logits.data(), rows, vocab, out.data(), nullptr);
@@ -194,6 +191,7 @@ class Argmax : public ::testing::Test {
 
 // Values from few enough levels that the largest is there several times.
 TEST_F(Argmax, TakesTheFirstOfEquals) {
+  const rows_test::KeepOptions keep;
   std::mt19937 random(7);
   for (const int vocab : {1, 2, 3, 31, 32, 33, 1000, 1023, 1024, 1025, 5000, 9002}) {
     for (const host_executor::Options& options : rows_test::schedules()) {
