@@ -1,10 +1,10 @@
 // Attention for any number of rows (after FlashAttention-2): a block keeps a tile of packed query
 // rows and walks over the keys in tiles; scores, probabilities and sums stay in registers.
 //
-// What bounds a prompt is shared memory: a warp's ldmatrix of keys and values feeds 16 rows for each
-// m16n8k16 it is used in. Two such row tiles per warp halve those reads, which is what the tensor
-// cores of sm_80 and newer need. Steps of few rows are bound by device memory: one row tile per
-// warp, or one for all warps, which then share out the keys of each tile.
+// What bounds a prompt is shared memory: a warp's ldmatrix of keys and values feeds 16 rows for
+// each m16n8k16 it is used in. Two such row tiles per warp halve those reads, which is what the
+// tensor cores of sm_80 and newer need. Steps of few rows are bound by device memory: one row tile
+// per warp, or one for all warps, which then share out the keys of each tile.
 #include "inference/cuda/attention_device.h"
 #include "inference/cuda/attention_join.h"
 #include "inference/cuda/attention_launch.h"
