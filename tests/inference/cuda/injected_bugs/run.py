@@ -82,7 +82,7 @@ def group_of(bug):
 
 def run_tests(program, tests):
     """What stopped the tests, or None where they passed."""
-    environment = dict(os.environ, TSAN_OPTIONS="halt_on_error=1", UBSAN_OPTIONS="halt_on_error=1",
+    environment = dict(os.environ, TSAN_OPTIONS="halt_on_error=1:atexit_sleep_ms=0", UBSAN_OPTIONS="halt_on_error=1",
                        ASAN_OPTIONS="detect_leaks=0")
     try:
         done = subprocess.run([program, f"--gtest_filter={tests}"], capture_output=True, text=True, errors="replace",
