@@ -22,7 +22,7 @@ inline constexpr int kGemvLaneValues = 8;   // of a 16-byte load
 inline constexpr int kGemvBatchChunks = 4;  // loads of each of the two rows on their way
 inline constexpr int kGemvMostDotRows = 2;  // beyond that CUDA cores would be the bound
 // Bytes of x in shared memory, beside the kernels' own: every card has that much.
-inline constexpr std::size_t kGemvMostStaged = 80 * 1024;
+inline constexpr std::size_t kGemvMostStaged = 80UL * 1024;
 
 // What a kernel is built for. Values of a row that a warp loads at once, rows of W in a group,
 // warps of a block, and blocks per multiprocessor that its registers leave room for.

@@ -14,6 +14,7 @@ using rows_test::DeviceArray;
 using rows_test::gaussian;
 using rows_test::half_ulp;
 using rows_test::rounded;
+using rows_test::size_of;
 using rows_test::to_double;
 using rows_test::uniform;
 
@@ -45,9 +46,9 @@ class Product {
         epilogue_(epilogue),
         normalised_(normalised),
         random_(seed),
-        x_(gaussian<T>(size(shape.rows, shape.k), random_)),
-        norm_weight_(gaussian<T>(static_cast<std::size_t>(shape.k), random_)),
-        w_(gaussian<T>(size(weight_rows(), shape.k), random_)) {
+        x_(gaussian<T>(size_of(shape.rows, shape.k), random_)),
+        norm_weight_(gaussian<T>(size_of(shape.k), random_)),
+        w_(gaussian<T>(size_of(weight_rows(), shape.k), random_)) {
     normalise();
   }
 
@@ -62,13 +63,9 @@ class Product {
   int weight_rows() const { return epilogue_ == Epilogue::kSwiGlu ? 2 * shape_.n : shape_.n; }
 
  private:
-  static std::size_t size(int a, int b) {
-    return static_cast<std::size_t>(a) * static_cast<std::size_t>(b);
-  }
-
   template <typename Y>
   void run_into(int multiprocessors) {
-    const std::size_t outputs = size(shape_.rows, shape_.n);
+    const std::size_t outputs = size_of(shape_.rows, shape_.n);
     DeviceArray<Y> y(outputs);
     const DeviceArray<Y> before = gaussian<Y>(outputs, random_);
     if (epilogue_ == Epilogue::kAdd) std::copy_n(before.data(), outputs, y.data());
@@ -89,7 +86,7 @@ class Product {
     EXPECT_TRUE(y.intact()) << "wrote beyond y";
     for (int m = 0; m < shape_.rows; ++m) {
       for (int j = 0; j < shape_.n; ++j) {
-        const std::size_t at = size(m, shape_.n) + static_cast<std::size_t>(j);
+        const std::size_t at = size_of(m, shape_.n) + size_of(j);
         Expected expected = expect(m, j);
         if (epilogue_ == Epilogue::kAdd) expected.value += before.at(at);
         const double allowed = expected.slack + 1.01 * half_ulp<Y>() * std::abs(expected.value);
@@ -105,12 +102,12 @@ class Product {
       for (int i = 0; i < shape_.k; ++i) squares += x(m, i) * x(m, i);
       const double scale = normalised_ ? 1 / std::sqrt(squares / shape_.k + kEps) : 1;
       for (int i = 0; i < shape_.k; ++i) {
-        const double by = normalised_ ? norm_weight_.at(static_cast<std::size_t>(i)) : 1;
+        const double by = normalised_ ? norm_weight_.at(size_of(i)) : 1;
         in_.push_back(to_double(rounded<T>(x(m, i) * scale * by)));
       }
     }
   }
-  double x(int m, int i) const { return x_.at(size(m, shape_.k) + static_cast<std::size_t>(i)); }
+  double x(int m, int i) const { return x_.at(size_of(m, shape_.k) + size_of(i)); }
 
   // fp32 sums stray by few roundings of the terms' size, as a random walk does. A normalised x
   // right between two values of T may have been rounded either way.
@@ -119,8 +116,8 @@ class Product {
     double magnitude = 0;
     double largest = 0;
     for (int i = 0; i < shape_.k; ++i) {
-      const double term = in_[size(m, shape_.k) + static_cast<std::size_t>(i)] *
-                          w_.at(size(row, shape_.k) + static_cast<std::size_t>(i));
+      const double term =
+          in_[size_of(m, shape_.k) + size_of(i)] * w_.at(size_of(row, shape_.k) + size_of(i));
       sum.value += term;
       magnitude += std::abs(term);
       largest = std::max(largest, std::abs(term));
@@ -238,14 +235,14 @@ TEST(GemvKernel, RowsDoNotMix) {
     std::mt19937 random(14);
     const int n = 21;
     const int k = 264;
-    DeviceArray<__half> x = gaussian<__half>(static_cast<std::size_t>(rows * k), random);
-    DeviceArray<__half> w = gaussian<__half>(static_cast<std::size_t>(n * k), random);
+    DeviceArray<__half> x = gaussian<__half>(size_of(rows, k), random);
+    DeviceArray<__half> w = gaussian<__half>(size_of(n, k), random);
     const __half nan = __float2half_rn(std::numeric_limits<float>::quiet_NaN());
     for (int i = 0; i < k; ++i) {
-      x[static_cast<std::size_t>(k + i)] = nan;
-      w[static_cast<std::size_t>(17 * k + i)] = nan;
+      x[size_of(k) + size_of(i)] = nan;
+      w[size_of(17, k) + size_of(i)] = nan;
     }
-    DeviceArray<__half> y(static_cast<std::size_t>(rows * n));
+    DeviceArray<__half> y(size_of(rows, n));
     Gemv call;
     call.dtype = DType::kF16;
     call.rows = rows;
@@ -258,7 +255,7 @@ TEST(GemvKernel, RowsDoNotMix) {
     for (int m = 0; m < rows; ++m) {
       for (int j = 0; j < n; ++j) {
         const bool expected = m == 1 || j == 17;
-        EXPECT_EQ(std::isnan(y.at(static_cast<std::size_t>(m * n + j))), expected)
+        EXPECT_EQ(std::isnan(y.at(size_of(m, n) + size_of(j))), expected)
             << "row " << m << ", output " << j;
       }
     }

@@ -14,10 +14,15 @@ namespace {
 constexpr std::int32_t kH100 = 132;  // multiprocessors
 
 struct Product {
-  std::int32_t rows;
+  std::int64_t rows;
   std::int64_t weight_rows;
-  std::int32_t k;
+  std::int64_t k;
 };
+
+GemvPlan plan_of(const Product& p, std::int32_t multiprocessors) {
+  return plan_gemv(static_cast<std::int32_t>(p.rows), p.weight_rows, static_cast<std::int32_t>(p.k),
+                   multiprocessors);
+}
 
 std::string describe(const Product& p) {
   return "rows " + std::to_string(p.rows) + ", weight rows " + std::to_string(p.weight_rows) +
@@ -26,7 +31,7 @@ std::string describe(const Product& p) {
 
 void expect_valid(const Product& p, std::int32_t multiprocessors) {
   SCOPED_TRACE(describe(p));
-  const GemvPlan plan = plan_gemv(p.rows, p.weight_rows, p.k, multiprocessors);
+  const GemvPlan plan = plan_of(p, multiprocessors);
   const GemvShape shape = gemv_shape(plan.kernel);
   EXPECT_GE(std::int64_t{plan.groups} * shape.group_rows, p.weight_rows);
   EXPECT_LT((std::int64_t{plan.groups} - 1) * shape.group_rows, p.weight_rows);
@@ -35,7 +40,7 @@ void expect_valid(const Product& p, std::int32_t multiprocessors) {
   EXPECT_LE(plan.blocks, multiprocessors * shape.resident);
   EXPECT_EQ(shape.warps % plan.k_slices, 0);
   // Every slice has a batch, or there are none.
-  EXPECT_LE(plan.k_slices, std::max(p.k / (shape.chunk * kGemvBatchChunks), 1));
+  EXPECT_LE(plan.k_slices, std::max<std::int64_t>(p.k / (shape.chunk * kGemvBatchChunks), 1));
   if (p.rows > kGemvMostDotRows) {
     EXPECT_EQ(plan.kernel, GemvKernel::kMma);
   }
@@ -52,7 +57,7 @@ TEST(GemvPlan, IsValidForAnyShape) {
   for (int i = 0; i < 2000; ++i) {
     const int bits = uniform(0, 17);
     const Product product{uniform(1, 8), uniform(1, 1 << bits),
-                          8 * uniform(1, 1 << (bits / 2 + 4))};
+                          8L * uniform(1, 1 << (bits / 2 + 4))};
     expect_valid(product, uniform(1, 148));
   }
 }
@@ -60,7 +65,7 @@ TEST(GemvPlan, IsValidForAnyShape) {
 // Bytes that all warps with work together have on their way, per multiprocessor, averaged over the
 // passes.
 double bytes_on_their_way(const GemvPlan& plan) {
-  constexpr double kOfWarp = 2 * kGemvBatchChunks * 32 * 16;
+  constexpr double kOfWarp = 2.0 * kGemvBatchChunks * 32 * 16;
   const int at_once = gemv_shape(plan.kernel).warps / plan.k_slices;
   const int most_groups = (plan.groups + plan.blocks - 1) / plan.blocks;
   const int passes = (most_groups + at_once - 1) / at_once;
@@ -78,7 +83,7 @@ TEST(GemvPlan, KeepsEnoughBytesOnTheirWay) {
   for (Product product : kModelProducts) {
     for (product.rows = 1; product.rows <= 8; ++product.rows) {
       SCOPED_TRACE(describe(product));
-      const GemvPlan plan = plan_gemv(product.rows, product.weight_rows, product.k, kH100);
+      const GemvPlan plan = plan_of(product, kH100);
       EXPECT_GE(bytes_on_their_way(plan), 40 * 1024);
     }
   }
@@ -89,9 +94,10 @@ TEST(GemvPlan, FillsTheCardOnce) {
   for (Product product : kModelProducts) {
     for (product.rows = 1; product.rows <= 8; ++product.rows) {
       SCOPED_TRACE(describe(product));
-      const GemvPlan plan = plan_gemv(product.rows, product.weight_rows, product.k, kH100);
+      const GemvPlan plan = plan_of(product, kH100);
       EXPECT_EQ(plan.blocks % kH100, 0);
-      const auto x_bytes = static_cast<std::size_t>(product.rows) * gemv_stride(product.k) * 2;
+      const auto x_bytes = static_cast<std::size_t>(
+          product.rows * 2 * gemv_stride(static_cast<std::int32_t>(product.k)));
       if (plan.staged) {
         EXPECT_LE(plan.blocks / kH100 * x_bytes, kGemvMostStaged);
       }

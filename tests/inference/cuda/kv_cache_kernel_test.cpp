@@ -16,7 +16,7 @@ using rows_test::DeviceArray;
 using rows_test::dtype_of;
 using rows_test::gaussian;
 using rows_test::half_ulp;
-using rows_test::uniform;
+using rows_test::size_of;
 
 struct Heads {
   int heads;
@@ -43,9 +43,9 @@ class RopeStep {
         q_(cells(rows_, heads.heads)),
         keys_(cells(kSlots * kMaxLength, heads.kv_heads)),
         values_(cells(kSlots * kMaxLength, heads.kv_heads)),
-        angles_(2 * kMaxLength * static_cast<std::size_t>(heads.dim / 2)),
+        angles_(size_of(2, kMaxLength, heads.dim / 2)),
         device_sequences_(sequences_.size()),
-        row_sequence_(static_cast<std::size_t>(rows_)) {
+        row_sequence_(size_of(rows_)) {
     std::uniform_real_distribution<float> turn(-3.2F, 3.2F);
     for (std::size_t i = 0; i < angles_.size(); i += 2) {
       const float angle = turn(random_);
@@ -80,12 +80,12 @@ class RopeStep {
   }
 
   void expect_right() const {
-    std::vector<bool> written(static_cast<std::size_t>(kSlots * kMaxLength));
+    std::vector<bool> written(size_of(kSlots, kMaxLength));
     for (const SequenceRows& sequence : sequences_) {
       for (int i = 0; i < sequence.rows; ++i) {
         const int row = sequence.first_row + i;
         const int position = sequence.length - sequence.rows + i;
-        written[static_cast<std::size_t>(sequence.slot * kMaxLength + position)] = true;
+        written[size_of(sequence.slot, kMaxLength) + size_of(position)] = true;
         expect_row(row, sequence.slot, position);
       }
     }
@@ -94,9 +94,7 @@ class RopeStep {
   }
 
  private:
-  std::size_t cells(int rows, int heads) const {
-    return static_cast<std::size_t>(rows * heads * heads_.dim);
-  }
+  std::size_t cells(int rows, int heads) const { return size_of(rows, heads, heads_.dim); }
   std::size_t cache_at(int slot, int head, int position) const {
     return cells((slot * heads_.kv_heads + head) * kMaxLength + position, 1);
   }
@@ -121,7 +119,7 @@ class RopeStep {
                       std::size_t to) const {
     const int half = heads_.dim / 2;
     for (int i = 0; i < half; ++i) {
-      const std::size_t angle = 2 * static_cast<std::size_t>(position * half + i);
+      const std::size_t angle = 2 * (size_of(position, half) + size_of(i));
       const double cosine = angles_[angle];
       const double sine = angles_[angle + 1];
       const double low = qkv_.at(from + i);
@@ -129,7 +127,7 @@ class RopeStep {
       const double slack = 1e-6 * (std::abs(low) + std::abs(high));
       const double turned[] = {low * cosine - high * sine, low * sine + high * cosine};
       for (int part = 0; part < 2; ++part) {
-        ASSERT_NEAR(array.at(to + i + part * half), turned[part],
+        ASSERT_NEAR(array.at(to + size_of(i) + size_of(part, half)), turned[part],
                     slack + 1.01 * half_ulp<T>() * std::abs(turned[part]))
             << "position " << position << ", pair " << i;
       }
@@ -141,7 +139,7 @@ class RopeStep {
     EXPECT_TRUE(values_.intact());
     for (int slot = 0; slot < kSlots; ++slot) {
       for (int position = 0; position < kMaxLength; ++position) {
-        if (written[static_cast<std::size_t>(slot * kMaxLength + position)]) continue;
+        if (written[size_of(slot, kMaxLength) + size_of(position)]) continue;
         for (int head = 0; head < heads_.kv_heads; ++head) {
           const std::size_t at = cache_at(slot, head, position);
           for (int i = 0; i < heads_.dim; ++i) {
@@ -192,13 +190,13 @@ template <typename T>
 class NoiseKernel : public ::testing::Test {
  protected:
   static DeviceArray<T> noise(int max_length, int dim, int begin, int end, std::uint64_t seed) {
-    DeviceArray<T> cache(static_cast<std::size_t>(kKvHeads * max_length * dim));
+    DeviceArray<T> cache(size_of(kKvHeads, max_length, dim));
     launch_noise(dtype_of<T>(), cache.data(), kKvHeads, max_length, dim, begin, end, seed, nullptr);
     EXPECT_TRUE(cache.intact());
     return cache;
   }
   static std::size_t at(int max_length, int dim, int head, int position, int i) {
-    return static_cast<std::size_t>((head * max_length + position) * dim + i);
+    return size_of(head, max_length, dim) + size_of(position, dim) + size_of(i);
   }
 
   static constexpr int kKvHeads = 3;

@@ -21,6 +21,11 @@
 
 namespace rooftop::inference::cuda::rows_test {
 
+// a * b * c, for indices into arrays of that shape.
+inline std::size_t size_of(int a, int b = 1, int c = 1) {
+  return static_cast<std::size_t>(a) * static_cast<std::size_t>(b) * static_cast<std::size_t>(c);
+}
+
 inline double to_double(float x) { return x; }
 inline double to_double(__nv_bfloat16 x) { return __bfloat162float(x); }
 inline double to_double(__half x) { return __half2float(x); }

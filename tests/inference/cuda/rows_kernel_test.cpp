@@ -14,11 +14,10 @@ using rows_test::DeviceArray;
 using rows_test::dtype_of;
 using rows_test::gaussian;
 using rows_test::half_ulp;
+using rows_test::size_of;
 using rows_test::uniform;
 
 constexpr float kEps = 0.25F;  // large enough to be missed
-
-std::size_t size(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
 
 // Lengths of rows: multiples of 8, of 4, and others; less and more than a block's threads take.
 const int kLengths[] = {1, 7, 8, 12, 48, 64, 250, 288, 576, 1028, 2056, 4104};
@@ -40,17 +39,17 @@ TYPED_TEST(RowKernels, EmbedTakesTheTokensRows) {
   std::mt19937 random(1);
   constexpr int kVocab = 11;
   for (const int hidden : kLengths) {
-    const auto table = gaussian<T>(size(kVocab, hidden), random);
+    const auto table = gaussian<T>(size_of(kVocab, hidden), random);
     DeviceArray<std::int32_t> tokens(5);
     const int chosen[] = {10, 0, 3, 3, -1};  // no token: as if it were the first
     std::copy_n(chosen, 5, tokens.data());
-    DeviceArray<T> x(size(5, hidden));
+    DeviceArray<T> x(size_of(5, hidden));
     launch_embed(dtype_of<T>(), table.data(), tokens.data(), 5, hidden, x.data(), nullptr);
     EXPECT_TRUE(x.intact());
     for (int row = 0; row < 5; ++row) {
       for (int i = 0; i < hidden; ++i) {
         const int token = std::max(chosen[row], 0);
-        ASSERT_EQ(x.at(size(row, hidden) + i), table.at(size(token, hidden) + i))
+        ASSERT_EQ(x.at(size_of(row, hidden) + i), table.at(size_of(token, hidden) + i))
             << "hidden " << hidden << ", row " << row << ", " << i;
       }
     }
@@ -61,11 +60,12 @@ template <typename T>
 std::vector<double> normalised(const DeviceArray<T>& x, const DeviceArray<T>& weight, int row,
                                int hidden) {
   double squares = 0;
-  for (int i = 0; i < hidden; ++i) squares += std::pow(x.at(size(row, hidden) + i), 2);
+  for (int i = 0; i < hidden; ++i) squares += std::pow(x.at(size_of(row, hidden) + i), 2);
   const double scale = 1 / std::sqrt(squares / hidden + kEps);
   std::vector<double> values;
+  values.reserve(size_of(hidden));
   for (int i = 0; i < hidden; ++i) {
-    values.push_back(x.at(size(row, hidden) + i) * scale * weight.at(static_cast<std::size_t>(i)));
+    values.push_back(x.at(size_of(row, hidden) + i) * scale * weight.at(size_of(i)));
   }
   return values;
 }
@@ -75,9 +75,10 @@ TYPED_TEST(RowKernels, RmsNorm) {
   std::mt19937 random(2);
   for (const int hidden : kLengths) {
     const int rows = uniform(random, 1, 4);
-    const auto weight = gaussian<T>(static_cast<std::size_t>(hidden), random);
-    auto x = gaussian<T>(size(rows, hidden), random, 3);
+    const auto weight = gaussian<T>(size_of(hidden), random);
+    auto x = gaussian<T>(size_of(rows, hidden), random, 3);
     std::vector<std::vector<double>> expected;
+    expected.reserve(size_of(rows));
     for (int row = 0; row < rows; ++row) expected.push_back(normalised(x, weight, row, hidden));
     DeviceArray<T> y(x.size());
     launch_rms_norm(dtype_of<T>(), x.data(), weight.data(), kEps, nullptr, rows, hidden, y.data(),
@@ -88,7 +89,7 @@ TYPED_TEST(RowKernels, RmsNorm) {
     EXPECT_TRUE(x.intact());
     for (int row = 0; row < rows; ++row) {
       for (int i = 0; i < hidden; ++i) {
-        const std::size_t at = size(row, hidden) + static_cast<std::size_t>(i);
+        const std::size_t at = size_of(row, hidden) + size_of(i);
         const std::string where = "hidden " + std::to_string(hidden) + ", " + std::to_string(at);
         this->expect_near(y.at(at), expected[row][i], where);
         ASSERT_EQ(x.at(at), y.at(at)) << "in place, " << where;
@@ -102,18 +103,18 @@ TYPED_TEST(RowKernels, RmsNormGathersRows) {
   std::mt19937 random(3);
   constexpr int kHidden = 72;
   const auto weight = gaussian<T>(kHidden, random);
-  const auto x = gaussian<T>(size(6, kHidden), random);
+  const auto x = gaussian<T>(size_of(6, kHidden), random);
   DeviceArray<std::int32_t> index(4);
   const int chosen[] = {5, 0, 2, 2};
   std::copy_n(chosen, 4, index.data());
-  DeviceArray<T> y(size(4, kHidden));
+  DeviceArray<T> y(size_of(4, kHidden));
   launch_rms_norm(dtype_of<T>(), x.data(), weight.data(), kEps, index.data(), 4, kHidden, y.data(),
                   nullptr);
   EXPECT_TRUE(y.intact());
   for (int row = 0; row < 4; ++row) {
     const auto expected = normalised(x, weight, chosen[row], kHidden);
     for (int i = 0; i < kHidden; ++i) {
-      this->expect_near(y.at(size(row, kHidden) + i), expected[i], "row " + std::to_string(row));
+      this->expect_near(y.at(size_of(row, kHidden) + i), expected[i], "row " + std::to_string(row));
     }
   }
 }
@@ -135,15 +136,15 @@ TYPED_TEST(RowKernels, SwiGlu) {
   std::mt19937 random(5);
   for (const int ffn : kLengths) {
     const int rows = uniform(random, 1, 4);
-    const auto gate_up = gaussian<T>(size(rows, 2 * ffn), random, 4);
-    DeviceArray<T> g(size(rows, ffn));
+    const auto gate_up = gaussian<T>(size_of(rows, 2 * ffn), random, 4);
+    DeviceArray<T> g(size_of(rows, ffn));
     launch_swiglu(dtype_of<T>(), gate_up.data(), rows, ffn, g.data(), nullptr);
     EXPECT_TRUE(g.intact());
     for (int row = 0; row < rows; ++row) {
       for (int i = 0; i < ffn; ++i) {
-        const double gate = gate_up.at(size(row, 2 * ffn) + i);
-        const double up = gate_up.at(size(row, 2 * ffn) + ffn + i);
-        this->expect_near(g.at(size(row, ffn) + i), gate / (1 + std::exp(-gate)) * up,
+        const double gate = gate_up.at(size_of(row, 2 * ffn) + i);
+        const double up = gate_up.at(size_of(row, 2 * ffn) + ffn + i);
+        this->expect_near(g.at(size_of(row, ffn) + i), gate / (1 + std::exp(-gate)) * up,
                           "ffn " + std::to_string(ffn));
       }
     }
@@ -182,7 +183,7 @@ TYPED_TEST(RowKernels, AnyOrderOfThreads) {
 class Argmax : public ::testing::Test {
  protected:
   static std::vector<int> argmax(const DeviceArray<float>& logits, int rows, int vocab) {
-    DeviceArray<std::int32_t> out(static_cast<std::size_t>(rows));
+    DeviceArray<std::int32_t> out(size_of(rows));
     launch_argmax(logits.data(), rows, vocab, out.data(), nullptr);
     EXPECT_TRUE(out.intact());
     return {out.data(), out.data() + rows};
@@ -196,13 +197,13 @@ TEST_F(Argmax, TakesTheFirstOfEquals) {
   for (const int vocab : {1, 2, 3, 31, 32, 33, 1000, 1023, 1024, 1025, 5000, 9002}) {
     for (const host_executor::Options& options : rows_test::schedules()) {
       host_executor::set_options(options);
-      DeviceArray<float> logits(size(3, vocab));
+      DeviceArray<float> logits(size_of(3, vocab));
       for (std::size_t i = 0; i < logits.size(); ++i) {
         logits[i] = static_cast<float>(uniform(random, -12, -2));
       }
       std::vector<int> expected;
       for (int row = 0; row < 3; ++row) {
-        const float* const begin = logits.data() + size(row, vocab);
+        const float* const begin = logits.data() + size_of(row, vocab);
         expected.push_back(static_cast<int>(std::max_element(begin, begin + vocab) - begin));
       }
       ASSERT_EQ(argmax(logits, 3, vocab), expected) << "vocab " << vocab;
@@ -212,10 +213,10 @@ TEST_F(Argmax, TakesTheFirstOfEquals) {
 
 TEST_F(Argmax, FindsASingleLargestAnywhere) {
   for (const int vocab : {70, 1100}) {
-    DeviceArray<float> logits(static_cast<std::size_t>(vocab));
+    DeviceArray<float> logits(size_of(vocab));
     for (int i = 0; i < vocab; i += 7) {
       std::fill_n(logits.data(), vocab, -1.0F);
-      logits[static_cast<std::size_t>(i)] = -0.5F;
+      logits[size_of(i)] = -0.5F;
       ASSERT_EQ(argmax(logits, 1, vocab), std::vector<int>{i});
     }
   }
@@ -227,9 +228,9 @@ TEST_F(Argmax, RefusesWhatIsNotFinite) {
   for (const int vocab : {1, 5, 1400}) {
     for (const float bad : {infinity, -infinity, nan}) {
       for (const int at : {0, vocab / 2, vocab - 1}) {
-        DeviceArray<float> logits(size(3, vocab));
+        DeviceArray<float> logits(size_of(3, vocab));
         std::fill_n(logits.data(), 3 * vocab, 1.0F);
-        logits[size(1, vocab) + static_cast<std::size_t>(at)] = bad;
+        logits[size_of(1, vocab) + size_of(at)] = bad;
         ASSERT_EQ(argmax(logits, 3, vocab), (std::vector<int>{0, -1, 0}));
       }
     }
