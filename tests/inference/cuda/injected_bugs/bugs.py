@@ -1,7 +1,7 @@
 """Bugs that are put into the CUDA kernels one at a time; run.py shows that the kernels' tests find each.
 
-A bug is a text of one source file, found there exactly once, and what stands there instead. `build`
-is the build that is meant to find it: plain, asan (with UBSan) or tsan; `tests` the tests that run.
+A bug is a text, found exactly once in the kernel's source and the headers of inference/cuda, and what stands there
+instead. `build` is the build that is meant to find it: plain, asan (with UBSan) or tsan; `tests` the tests that run.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,6 @@ class Bug:
     replace: str
     tests: str  # as --gtest_filter takes them
     build: str = "plain"
-    file: str = ""  # where `find` is, unless in the kernel's own source
-
-    @property
-    def path(self):
-        return CUDA + (self.file or self.kernel)
 
 
 TILED = "*EveryHeadSize.Tiled*/BF16_64:AttentionKernels.LengthsAroundTheTiles:AttentionKernels.LargeScores"
@@ -59,8 +54,7 @@ BUGS = (
     Bug("one set of slice sums instead of two in turn", "gemv.cu",
         "slice_sums[pass % 2]", "slice_sums[0]", GEMV_SLICES, "tsan"),
     Bug("no barrier before staged x is read", "gemv.cu",
-        "      }\n    }\n    __syncthreads();\n  }\n", "      }\n    }\n  }\n", GEMV_EDGES, "tsan",
-        file="gemv_device.h"),
+        "      });\n    }\n    __syncthreads();\n  }\n", "      });\n    }\n  }\n", GEMV_EDGES, "tsan"),
     Bug("no barrier in the sum of squares", "rows.cu",
         "sums[threadIdx.x / kWarp] = sum;\n  __syncthreads();", "sums[threadIdx.x / kWarp] = sum;", ROWS,
         "tsan"),
@@ -71,24 +65,22 @@ BUGS = (
         "gpu::load_matrix_x4_transposed(b,", "gpu::load_matrix_x4(b,", TILED_ONE),
     Bug("misaligned rows of a matrix", "attention_tiled.cu",
         "return Shape::offset(lane % 16, lane / 16);", "return Shape::offset(lane % 16, lane / 16) + 4;",
-        TILED_ONE, file="attention_tile.h"),
+        TILED_ONE),
     Bug("maximum over the wrong lanes", "attention_tiled.cu",
-        "__shfl_xor_sync(kAllLanes, maximum, 2)", "__shfl_xor_sync(kAllLanes, maximum, 4)", TILED),
+        "kAllLanes, maximum, 2)", "kAllLanes, maximum, 4)", TILED),
     Bug("lanes leave a loop with shuffles early", "attention_decode.cu",
         "* kKeysInFlight; round < keys.end;", "* kKeysInFlight; round + lane / kLanes < keys.end;", DECODE),
     Bug("swapped halves of W's rows", "gemv.cu",
-        "{first.x, second.x, first.y, second.y}", "{first.x, first.y, second.x, second.y}", GEMV_SLICES,
-        file="gemv_products.h"),
+        "{first.x, second.x, first.y, second.y}", "{first.x, first.y, second.x, second.y}", GEMV_SLICES),
     # Masks, tiles and bounds.
     Bug("causal mask off by one", "attention_tiled.cu",
         "if (key > last_key)", "if (key >= last_key)", TILED_ONE),
     Bug("last tile on the diagonal is skipped", "attention_tiled.cu",
         "first_key <= last_keys[", "first_key < last_keys[", TILED),
     Bug("one key too many is loaded", "attention_tiled.cu",
-        "row + i < valid_rows", "row + i <= valid_rows", TILED_ONE, file="attention_tile.h"),
+        "row + i < valid_rows", "row + i <= valid_rows", TILED_ONE),
     Bug("one query row too many is loaded", "attention_tiled.cu",
-        "const bool valid = row < work.rows", "const bool valid = row <= work.rows", TILED_ONE, "asan",
-        file="attention_tile.h"),
+        "const bool valid = row < work.rows", "const bool valid = row <= work.rows", TILED_ONE, "asan"),
     Bug("one row too many is written", "attention_tiled.cu",
         "if (row >= work.rows || chunk", "if (row > work.rows || chunk", TILED_ONE),
     Bug("one key too many is read", "attention_decode.cu",
@@ -96,11 +88,10 @@ BUGS = (
     Bug("one output too many is stored", "gemv.cu",
         "if (output < problem.n) visit(0,", "if (output <= problem.n) visit(0,", GEMV_EDGES),
     Bug("a piece of W beyond the row is read", "gemv.cu",
-        "      if (e < end) {\n        first[c]", "      if (e <= end) {\n        first[c]", GEMV_EDGES, "asan",
-        file="gemv_device.h"),
+        "      if (e < end) {\n        first[c]", "      if (e <= end) {\n        first[c]", GEMV_EDGES, "asan"),
     # Shared memory and alignment.
     Bug("too little shared memory", "attention_tiled.cu",
-        " + gpu::shared_bytes<std::int32_t>(kRows)", "", TILED_ONE, file="attention_tile.h"),
+        " + gpu::shared_bytes<std::int32_t>(kRows)", "", TILED_ONE),
     Bug("a shared array is one lane short", "attention_decode.cu",
         "[kWarps * kRows * kLanes * 8]);", "[kWarps * kRows * kLanes * 8 - 8]);", DECODE, "asan"),
     Bug("misaligned 16-byte access", "softmax.cu",

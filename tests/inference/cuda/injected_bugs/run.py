@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -106,17 +107,21 @@ def run_tests(program, tests):
 
 
 def patch(bug, root, overlay):
-    text = (root / bug.path).read_text()
-    if text.count(bug.find) != 1:
-        raise RuntimeError(f"{bug.path} has {text.count(bug.find)} times, and not once: {bug.find!r}")
-    target = overlay / bug.path
+    """Writes the one file that the bug is in."""
+    files = [CUDA + bug.kernel, *(CUDA + header.name for header in sorted((root / CUDA).glob("*.h")))]
+    texts = {file: (root / file).read_text() for file in files}
+    found = [file for file in files for _ in range(texts[file].count(bug.find))]
+    if len(found) != 1:
+        raise RuntimeError(f"{bug.name}: its text is in the sources {len(found)} times, and not once: {bug.find!r}")
+    target = overlay / found[0]
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text.replace(bug.find, bug.replace))
+    target.write_text(texts[found[0]].replace(bug.find, bug.replace))
 
 
 def find_bug(number, bug, builder):
     """What found the bug, or None."""
     overlay = builder.work / f"bug_{number}"
+    shutil.rmtree(overlay, ignore_errors=True)
     patch(bug, builder.root, overlay)
     kernel = CUDA + bug.kernel
     changed = builder.compile(kernel, bug.build, overlay / "kernel.o", overlay)
