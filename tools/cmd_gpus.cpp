@@ -5,6 +5,7 @@
 #include "profiler/roofline/device_table/device_table.h"
 #include "profiler/roofline/units.h"
 #include "tools/commands.h"
+#include "tools/predict_setup.h"
 
 namespace rooftop::tools {
 namespace {
@@ -79,8 +80,7 @@ void print_device(const DeviceSpec& device) {
 }  // namespace
 
 int gpus_command(const GpusOptions& options) {
-  DeviceTable table = DeviceTable::built_in();
-  if (!options.devices_file.empty()) table.load_user_file(options.devices_file);
+  const DeviceTable table = load_devices(options.devices_file);
   const DeviceSpec* one = options.id.empty() ? nullptr : &table.require(options.id);
   if (options.json) {
     Json json = Json::array();

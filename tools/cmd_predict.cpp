@@ -6,13 +6,13 @@
 #include "profiler/core/error.h"
 #include "profiler/predict/calibrate.h"
 #include "profiler/predict/predicted_trace.h"
+#include "profiler/roofline/report.h"
 #include "tools/commands.h"
 #include "tools/model_choice.h"
 #include "tools/predict_setup.h"
 #include "tools/report/folder.h"
 #include "tools/report/roofline_chart.h"
 #include "tools/report_files.h"
-#include "tools/sweep_plan.h"
 
 namespace rooftop::tools {
 namespace {
@@ -48,12 +48,7 @@ std::vector<predict::PredictedStep> steps_of(const PredictOptions& options) {
   grid.grid = options.grid;
   grid.candidates = options.candidates;
   grid.phases = options.phases;
-  std::vector<predict::PredictedStep> steps;
-  for (const Cell& cell : plan_cells(grid)) {
-    const auto u32 = [](std::int64_t n) { return static_cast<std::uint32_t>(n); };
-    steps.push_back({cell.phase, u32(cell.batch), u32(cell.query_tokens), u32(cell.length)});
-  }
-  return steps;
+  return predicted_steps(grid);
 }
 
 ModelShape checked_shape(const PredictOptions& options) {
@@ -69,6 +64,7 @@ ModelShape checked_shape(const PredictOptions& options) {
 void write_folder(const PredictOptions& options, const ModelShape& shape, const DeviceSpec& device,
                   const std::string& trace, const ReportOptions& report) {
   write_report({trace}, report, {.folder = options.output, .json = options.json});
+  write_point_files(build_report({trace}, report), options.output);
   const fs::path folder = options.output;
   const std::string name = picture_name(shape, device);
   for (const char* extension : {".svg", ".png"}) {
@@ -80,8 +76,7 @@ void write_folder(const PredictOptions& options, const ModelShape& shape, const 
 }  // namespace
 
 int predict_command(const PredictOptions& options) {
-  DeviceTable devices = DeviceTable::built_in();
-  if (!options.devices_file.empty()) devices.load_user_file(options.devices_file);
+  const DeviceTable devices = load_devices(options.devices_file);
   const bool only_calibrate =
       options.model.empty() && (options.cross_validate || !options.save_coefficients.empty());
   if (!only_calibrate && (options.model.empty() || options.gpu.empty())) {

@@ -74,6 +74,19 @@ struct PredictOptions {
   bool json = false;
 };
 
+struct ReproduceOptions {
+  std::string what = "medusa";
+  std::string devices_file;
+  std::string attention = "unfused";
+  std::string linear = "separate";
+  bool causal = false;
+  bool ideal = false;
+  std::vector<std::string> measured;  // tables, traces, or folders of them
+  std::vector<std::string> calibrate;
+  std::string output;
+  bool json = false;
+};
+
 struct GpusOptions {
   std::string devices_file;
   std::string id;  // empty: all
@@ -108,6 +121,7 @@ struct TokenizeOptions {
 int run_command(const RunOptions& options);
 int sweep_command(const SweepOptions& options);
 int predict_command(const PredictOptions& options);
+int reproduce_command(const ReproduceOptions& options);
 int gpus_command(const GpusOptions& options);
 int report_command(const ReportCommandOptions& options);
 int roofs_command(const RoofsOptions& options);

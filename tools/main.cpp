@@ -161,6 +161,35 @@ void add_predict(CLI::App& app, int& status) {
   c->callback([o, &status] { status = predict_command(*o); });
 }
 
+void add_reproduce(CLI::App& app, int& status) {
+  const auto o = std::make_shared<ReproduceOptions>();
+  CLI::App* c = app.add_subcommand("reproduce", "The roofline charts of a paper, all of them");
+  c->add_option("paper", o->what, "medusa: arXiv 2401.10774, figures 9 to 17")
+      ->required()
+      ->check(CLI::IsMember({"medusa"}));
+  c->add_option("--attention", o->attention, "unfused (the paper's) or flash")
+      ->check(CLI::IsMember({"flash", "unfused"}))
+      ->capture_default_str();
+  c->add_option("--linear", o->linear, "separate (the paper's) or fused")
+      ->check(CLI::IsMember({"fused", "separate"}))
+      ->capture_default_str();
+  c->add_flag("--causal", o->causal, "Attention skips what the causal mask removes");
+  c->add_flag("--ideal", o->ideal, "On the roof: the least time that FLOPs and bytes allow");
+  c->add_option(
+       "--measured", o->measured,
+       "Also draw measured points: a trace, a table of operator times, or a folder of them")
+      ->allow_extra_args(false);
+  c->add_option("--calibrate", o->calibrate, "Measured times to fit the performance model to")
+      ->allow_extra_args(false);
+  c->add_option("--devices", o->devices_file,
+                "A device table of your own, in protobuf text format");
+  c->add_option("-o,--output", o->output, "Folder for the charts, the page and the data")
+      ->required();
+  c->add_flag("--json", o->json, "Print one JSON document");
+  c->footer("Example:\n  rooftop reproduce medusa -o out/\n");
+  c->callback([o, &status] { status = reproduce_command(*o); });
+}
+
 void add_gpus(CLI::App& app, int& status) {
   const auto o = std::make_shared<GpusOptions>();
   CLI::App* c = app.add_subcommand("gpus", "The device table: bandwidth and peaks, with sources");
@@ -233,6 +262,7 @@ int main(int argc, char** argv) {
   add_run(app, status);
   add_sweep(app, status);
   add_predict(app, status);
+  add_reproduce(app, status);
   add_gpus(app, status);
   add_report(app, status);
   add_roofs(app, status);

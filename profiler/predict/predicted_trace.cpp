@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <map>
 
 #include "profiler/core/error.h"
@@ -41,7 +42,8 @@ class TraceOfSteps {
         error_metric_(writer.intern(kTimeErrorMetric)),
         basis_metric_(writer.intern(kBasisMetric)) {}
 
-  void add(const PredictedStep& step, const std::vector<PredictedLaunch>& launches, bool ideal) {
+  // `levels`: with how each time came about.
+  void add(const PredictedStep& step, const std::vector<PredictedLaunch>& launches, bool levels) {
     ScopeRecord scope;
     scope.id = ++scopes_;
     scope.kind = ScopeKind::kStep;
@@ -53,13 +55,13 @@ class TraceOfSteps {
     if (step.phase == Phase::kAr) scope.logit_rows = step.batch * step.query_tokens;
     scope.name = writer_.intern(step.phase == Phase::kAr ? "decode" : "prefill");
     Rounding rounding;
-    for (const PredictedLaunch& launch : launches) add(scope.id, launch, rounding, ideal);
+    for (const PredictedLaunch& launch : launches) add(scope.id, launch, rounding, levels);
     scope.end = now_;
     (void)writer_.add(scope);  // finish() reports the first error of all calls
   }
 
  private:
-  void add(ScopeId step, const PredictedLaunch& launch, Rounding& rounding, bool ideal) {
+  void add(ScopeId step, const PredictedLaunch& launch, Rounding& rounding, bool levels) {
     const Timestamp end = now_ + rounding.round(launch.op, launch.seconds);
     ScopeRecord scope;
     scope.id = ++scopes_;
@@ -77,7 +79,7 @@ class TraceOfSteps {
     kernel.name = scope.name;
     kernel.scope = scope.id;
     (void)writer_.add(kernel);
-    if (!ideal) {
+    if (levels) {
       count(basis_metric_, static_cast<double>(launch.basis));
       if (launch.error) count(error_metric_, *launch.error);
     }
@@ -97,6 +99,20 @@ class TraceOfSteps {
   ScopeId scopes_ = 0;
   KernelId kernels_ = 0;
 };
+
+void with_writer(const std::string& path, const Meta& meta,
+                 const std::function<void(TraceOfSteps&)>& write) {
+  trace::Writer writer;
+  const auto check = [&](const Status& status) {
+    if (status.ok()) return;
+    std::remove(path.c_str());
+    throw InputError(status.message());
+  };
+  check(writer.open(path, meta));
+  TraceOfSteps trace(writer, meta.created);
+  write(trace);
+  check(writer.finish());
+}
 
 }  // namespace
 
@@ -126,6 +142,12 @@ Meta predicted_meta(const ModelShape& model, const DeviceSpec& device, const std
   return meta;
 }
 
+void write_steps(const std::string& path, const Meta& meta, const std::vector<TimedStep>& steps) {
+  with_writer(path, meta, [&](TraceOfSteps& trace) {
+    for (const TimedStep& step : steps) trace.add(step.step, step.launches, false);
+  });
+}
+
 void write_predicted_trace(const std::string& path, Meta meta, const DeviceSpec& device,
                            const Predictor& predictor, const std::vector<PredictedStep>& steps) {
   for (const PredictedStep& step : steps) {
@@ -141,17 +163,10 @@ void write_predicted_trace(const std::string& path, Meta meta, const DeviceSpec&
         fmt::format("{} cells of the grid do not fit the memory of {}: give a smaller grid",
                     meta.skipped.size(), device.id));
   }
-  trace::Writer writer;
-  const auto check = [&](const Status& status) {
-    if (status.ok()) return;
-    std::remove(path.c_str());
-    throw InputError(status.message());
-  };
-  check(writer.open(path, meta));
-  TraceOfSteps trace(writer, meta.created);
-  const bool ideal = meta.prediction == "ideal";
-  for (const PredictedStep& step : steps) trace.add(step, predictor.launches(step), ideal);
-  check(writer.finish());
+  with_writer(path, meta, [&](TraceOfSteps& trace) {
+    const bool levels = meta.prediction != "ideal";
+    for (const PredictedStep& step : steps) trace.add(step, predictor.launches(step), levels);
+  });
 }
 
 }  // namespace rooftop::predict

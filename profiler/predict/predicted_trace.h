@@ -14,9 +14,18 @@ Meta predicted_meta(const ModelShape& model, const DeviceSpec& device, const std
                     const EngineForm& form, const std::string& prediction,
                     std::uint32_t layers = 0);
 
-// One step a cell, one launch after another, the first at `meta.created`. Cells that the device's
-// memory cannot hold are predicted all the same, and listed in the trace with what they need.
-// Throws InputError where the file cannot be written; then there is none.
+// A step and what it launches.
+struct TimedStep {
+  PredictedStep step;
+  std::vector<PredictedLaunch> launches;
+};
+
+// One step after another, one launch after another, the first at `meta.created`. Throws InputError
+// where the file cannot be written; then there is none.
+void write_steps(const std::string& path, const Meta& meta, const std::vector<TimedStep>& steps);
+
+// The cells of a grid so. Those that the device's memory cannot hold are predicted all the same,
+// and listed in the trace with what they need.
 void write_predicted_trace(const std::string& path, Meta meta, const DeviceSpec& device,
                            const Predictor& predictor, const std::vector<PredictedStep>& steps);
 

@@ -106,14 +106,6 @@ void add_attention_row(Samples& samples, const CsvRow& row, const DeviceTable& d
   samples.attention.push_back(sample);
 }
 
-bool is_csv(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw InputError(fmt::format("{}: cannot be read", path));
-  char start[64] = {};
-  in.read(start, sizeof start);
-  return std::string_view(start, static_cast<std::size_t>(in.gcount())).starts_with("gpu,");
-}
-
 }  // namespace
 
 const DeviceSpec& device_of_source(const DeviceTable& devices, const std::string& gpu) {
@@ -134,8 +126,21 @@ GpuFigures figures_of(const DeviceSpec& device, std::string_view dtype) {
           .l2_bytes = static_cast<double>(device.l2_bytes)};
 }
 
+bool is_table_of_times(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  char start[64] = {};
+  in.read(start, sizeof start);
+  return std::string_view(start, static_cast<std::size_t>(in.gcount())).starts_with("gpu,model,");
+}
+
 void add_samples(Samples& samples, const std::string& path, const DeviceTable& devices) {
-  if (!is_csv(path)) {
+  if (path.ends_with(".csv") && !is_table_of_times(path)) {
+    throw InputError(fmt::format(
+        "{}: this is no table of operator times that begins with the columns gpu,model: see "
+        "docs/predict.md",
+        path));
+  }
+  if (!is_table_of_times(path)) {
     add_trace_samples(samples, path, devices);
     return;
   }

@@ -55,6 +55,9 @@ const DeviceSpec& device_of_source(const DeviceTable& devices, const std::string
 
 GpuFigures figures_of(const DeviceSpec& device, std::string_view dtype);
 
+// Whether a file begins as the tables do that add_samples() reads.
+bool is_table_of_times(const std::string& path);
+
 // Adds what a file holds. Throws InputError for one that is neither a table nor a trace, that lacks
 // columns or operators to calibrate on, or whose GPU is unknown.
 void add_samples(Samples& samples, const std::string& path, const DeviceTable& devices);

@@ -157,7 +157,7 @@ std::vector<std::string> notes_of(const TraceView& view, bool many) {
     notes.push_back(many ? file + ": " + text : std::move(text));
   };
   for (const std::string& text : t.recovery.notes) note(text);
-  if (!t.meta.prediction.empty()) note(prediction_note(t.meta));
+  if (!t.meta.prediction.empty()) notes.push_back(prediction_note(t.meta));
   if (t.recovery.truncated && t.recovery.notes.empty()) {
     note("The trace is truncated: its last part was never written.");
   }

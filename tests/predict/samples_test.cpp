@@ -86,7 +86,8 @@ TEST(Samples, BadTablesAreOneSentenceWithTheLine) {
               HasSubstr("qkv_us is '-1'"));
   EXPECT_THAT(error_of(header + "gpu9,tiny,1024,8,2,4096,2,16,1,5,20,8,3,2,2,1\n"),
               HasSubstr("unknown device 'gpu9'"));
-  EXPECT_THAT(error_of("gpu,price\na40,1\n"), HasSubstr("neither the columns"));
+  EXPECT_THAT(error_of("gpu,price\na40,1\n"), HasSubstr("no table of operator times"));
+  EXPECT_THAT(error_of("gpu,model,price\na40,tiny,1\n"), HasSubstr("neither the columns"));
   EXPECT_THAT(error_of(std::string("\x0a\x05hello", 7)), Not(HasSubstr("no error")));
 }
 

@@ -79,6 +79,8 @@ std::string_view name_of(Mark mark) {
       return "measured";
     case Mark::kCounters:
       return "counters";
+    case Mark::kPredicted:
+      return "predicted";
     case Mark::kModelled:
       break;
   }
@@ -92,7 +94,13 @@ Mark mark_of(const Point& point, std::string_view flops_kind) {
   Provenance weak = weakest(source(point.bytes_source()), source(point.time_source()));
   if (flops_kind == "hardware") weak = weakest(weak, source(point.flops_source()));
   if (weak == Provenance::kMeasured) return Mark::kMeasured;
+  if (weak == Provenance::kPredicted) return Mark::kPredicted;
   return weak <= Provenance::kSampled ? Mark::kCounters : Mark::kModelled;
+}
+
+bool has_predictions(const Report& report) {
+  return std::any_of(report.runs().begin(), report.runs().end(),
+                     [](const Run& run) { return !run.prediction().empty(); });
 }
 
 int series_index(std::string_view series) {

@@ -23,10 +23,17 @@ inline constexpr std::string_view kRidgeColour = "#008000";
 enum class Mark {
   kMeasured,  // filled: counters and timestamps of this very launch
   kCounters,  // hollow: counters, but joined from another step, memoised or sampled
-  kModelled,  // cross: closed form or prediction
+  kModelled,  // cross: bytes by closed form
+  // No run at all: a cross, as in the paper; where it stands beside modelled points these are
+  // diamonds.
+  kPredicted,
 };
-std::string_view name_of(Mark mark);  // "measured", "counters", "modelled"
+inline constexpr int kMarks = 4;
+std::string_view name_of(Mark mark);  // "measured", "counters", "modelled", "predicted"
 Mark mark_of(const Point& point, std::string_view flops_kind);
+
+// Whether any point of the report was predicted.
+bool has_predictions(const Report& report);
 
 // 0 to 5 in the charts' order, or -1 for a row outside the six series.
 int series_index(std::string_view series);

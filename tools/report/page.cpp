@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tools/report/chart.h"
+#include "tools/report/page_parts.h"
 #include "tools/report/text.h"
 
 // What CMake embeds (tools/report/CMakeLists.txt, cmake/EmbedResource.cmake).
@@ -15,6 +16,8 @@
     return {rooftop_resource_##name, rooftop_resource_##name##_end}; \
   }
 ROOFTOP_RESOURCE(template_html)
+ROOFTOP_RESOURCE(atlas_html)
+ROOFTOP_RESOURCE(atlas_js)
 ROOFTOP_RESOURCE(page_css)
 ROOFTOP_RESOURCE(format_js)
 ROOFTOP_RESOURCE(chart_js)
@@ -28,11 +31,9 @@ ROOFTOP_RESOURCE(d3_license)
 namespace rooftop {
 namespace {
 
-using Values = std::vector<std::pair<std::string_view, std::string>>;
-
 // The template with each {{name}} replaced. What was put in is not looked at again, so that a
 // model that is called "{{data}}" stays one.
-std::string filled(std::string_view text, const Values& values) {
+std::string filled(std::string_view text, const PageValues& values) {
   std::string out;
   while (!text.empty()) {
     const std::size_t open = text.find("{{");
@@ -57,15 +58,25 @@ std::string licences() {
 
 }  // namespace
 
+std::string filled_page(std::string_view page_template, PageValues values) {
+  values.emplace_back("style", std::string(page_css()));
+  values.emplace_back("licences", escape_html(licences()));
+  values.emplace_back("echarts", std::string(echarts_js()));
+  return filled(page_template, values);
+}
+
+std::string_view atlas_template() { return atlas_html(); }
+
+std::string atlas_script() {
+  return std::string(format_js()).append(chart_js()).append(atlas_js());
+}
+
 std::string render_page(const Report& report) {
   std::string script;
   script.append(format_js()).append(chart_js()).append(page_js());
-  return filled(template_html(), {{"title", escape_html(clean_text(chart_title(report)))},
-                                  {"style", std::string(page_css())},
-                                  {"licences", escape_html(licences())},
-                                  {"data", page_data(report)},
-                                  {"echarts", std::string(echarts_js())},
-                                  {"script", script}});
+  return filled_page(template_html(), {{"title", escape_html(clean_text(chart_title(report)))},
+                                       {"data", page_data(report)},
+                                       {"script", script}});
 }
 
 }  // namespace rooftop

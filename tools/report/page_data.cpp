@@ -10,6 +10,7 @@
 #include "profiler/core/operator.h"
 #include "tools/report/chart.h"
 #include "tools/report/page.h"
+#include "tools/report/page_parts.h"
 #include "tools/report/rows.h"
 #include "tools/report/text.h"
 
@@ -36,8 +37,8 @@ class Strings {
 
 // The columns of a point whose values are text.
 constexpr std::string_view kTextColumns[] = {
-    "run",   "model", "device", "dtype",        "attention",    "variant",    "operator",
-    "phase", "roof",  "bound",  "flops_source", "bytes_source", "time_source"};
+    "run",   "model", "device", "dtype",        "attention",    "variant",     "operator",
+    "phase", "roof",  "bound",  "flops_source", "bytes_source", "time_source", "calibration"};
 
 Json point_json(const Point& p, const Report& report, Strings& strings) {
   const auto text = [&](const std::string& value) { return strings.index_of(value); };
@@ -70,6 +71,8 @@ Json point_json(const Point& p, const Report& report, Strings& strings) {
           {"flops_source", text(p.flops_source())},
           {"bytes_source", text(p.bytes_source())},
           {"time_source", text(p.time_source())},
+          {"calibration", text(p.calibration())},
+          {"does_not_fit", p.does_not_fit()},
           {"mark", is_plotted(p) ? Json(name_of(mark_of(p, report.flops_kind()))) : Json(nullptr)},
           {"twin", optional_json(twin.has_value(), twin.value_or(0))}};
 }
@@ -158,6 +161,7 @@ Json run_json(const Run& run) {
           {"created", run.created()},
           {"model", run.model()},
           {"weights", run.weights()},
+          {"prediction", run.prediction()},
           {"layers", s.layers()},
           {"layers_run", run.layers_run()},
           {"dtype", run.dtype()},
@@ -206,9 +210,9 @@ void clean_strings(Json& json) {
   }
 }
 
-// ASCII JSON where <, > and & stand as \u escapes: no name can end the script element that holds
-// it.
-std::string for_script(const Json& json) {
+}  // namespace
+
+std::string script_json(const Json& json) {
   const std::string text = json.dump(-1, ' ', true);
   std::string out;
   out.reserve(text.size());
@@ -226,8 +230,6 @@ std::string for_script(const Json& json) {
   return out;
 }
 
-}  // namespace
-
 std::string page_data(const Report& report) {
   Json out;
   out["tool_version"] = report.tool_version();
@@ -243,7 +245,7 @@ std::string page_data(const Report& report) {
   for (const Finding& finding : report.findings()) findings.push_back(finding.text());
   out["findings"] = std::move(findings);
   clean_strings(out);
-  return for_script(out);
+  return script_json(out);
 }
 
 }  // namespace rooftop

@@ -12,6 +12,7 @@
 
 #include "profiler/core/error.h"
 #include "profiler/core/operator.h"
+#include "profiler/core/provenance.h"
 #include "tools/report/chart.h"
 #include "tools/report/filter_program.h"
 #include "tools/report/folder.h"
@@ -28,8 +29,20 @@ constexpr int kTitleColumns = 72;
 constexpr int kCross = 2;
 constexpr int kCircle = 6;
 constexpr int kDisc = 7;
-constexpr int type_of(Mark mark) {
-  return mark == Mark::kMeasured ? kDisc : mark == Mark::kCounters ? kCircle : kCross;
+constexpr int kDiamond = 12;
+// `predicted`: crosses are predictions, and what a run took must look otherwise.
+constexpr int type_of(Mark mark, bool predicted) {
+  switch (mark) {
+    case Mark::kMeasured:
+      return kDisc;
+    case Mark::kCounters:
+      return kCircle;
+    case Mark::kModelled:
+      return predicted ? kDiamond : kCross;
+    case Mark::kPredicted:
+      break;
+  }
+  return kCross;
 }
 
 using Script = fmt::memory_buffer;
@@ -108,18 +121,34 @@ void add_frame(Script& script, const Report& report, const ChartRange& range,
 
 // Points of the six series by series and mark, and the modelled twins of counted ones.
 struct Blocks {
-  std::array<std::array<std::string, 3>, 6> marks;
+  std::array<std::array<std::string, kMarks>, 6> marks;
   std::array<std::string, 6> twins;
+  std::array<std::string, 6> unfit;   // cells that the device's memory cannot hold
+  std::array<std::string, 6> errors;  // of predictions: intensity, FLOP/s, its low and high end
+  bool predicted = false;
 };
+
+// FLOP/s at a time that is longer and shorter by its error.
+std::string error_row(const Point& point) {
+  const double longest = point.time_s() + point.time_spread_s();
+  const double shortest = std::max(point.time_s() - point.time_spread_s(), 0.05 * point.time_s());
+  return fmt::format("{:.9g} {:.9g} {:.9g} {:.9g}\n", point.intensity(), point.flops_per_s(),
+                     point.flops_per_s() * point.time_s() / longest,
+                     point.flops_per_s() * point.time_s() / shortest);
+}
 
 Blocks blocks_of(const Report& report) {
   Blocks blocks;
+  blocks.predicted = has_predictions(report);
   for (const Point& point : report.points()) {
     if (!is_plotted(point)) continue;
     const auto series = static_cast<std::size_t>(series_index(point.series()));
     const auto mark = static_cast<std::size_t>(mark_of(point, report.flops_kind()));
-    blocks.marks[series][mark] +=
-        fmt::format("{:.9g} {:.9g}\n", point.intensity(), point.flops_per_s());
+    auto& rows = point.does_not_fit() ? blocks.unfit[series] : blocks.marks[series][mark];
+    rows += fmt::format("{:.9g} {:.9g}\n", point.intensity(), point.flops_per_s());
+    if (point.time_source() == name_of(Provenance::kPredicted) && point.time_spread_s() > 0) {
+      blocks.errors[series] += error_row(point);
+    }
     if (const auto twin = twin_intensity(point)) {
       blocks.twins[series] += fmt::format("{:.9g} {:.9g}\n", *twin, point.flops_per_s());
     }
@@ -142,15 +171,28 @@ void add_series(Script& script, Plots& plots, const Blocks& blocks) {
                                 s, kCross, kSeriesColours[s].substr(1)));
   }
   for (std::size_t s = 0; s < blocks.marks.size(); ++s) {
+    if (!blocks.errors[s].empty()) {
+      add_block(script, fmt::format("errors{}", s), blocks.errors[s]);
+      plots.push_back(
+          fmt::format("$errors{} using 1:2:3:4 with yerrorbars pt -1 lw 0.8 lc rgb '#70{}' notitle",
+                      s, kSeriesColours[s].substr(1)));
+    }
+    if (blocks.unfit[s].empty()) continue;
+    add_block(script, fmt::format("unfit{}", s), blocks.unfit[s]);
+    plots.push_back(fmt::format("$unfit{} with points pt {} ps 0.9 lw 1.2 lc rgb '#a8{}' notitle",
+                                s, kCross, kSeriesColours[s].substr(1)));
+  }
+  for (std::size_t s = 0; s < blocks.marks.size(); ++s) {
     int legend = kCross;
-    for (const Mark mark : {Mark::kModelled, Mark::kCounters, Mark::kMeasured}) {
+    for (const Mark mark : {Mark::kModelled, Mark::kPredicted, Mark::kCounters, Mark::kMeasured}) {
       const std::string& rows = blocks.marks[s][static_cast<std::size_t>(mark)];
       if (rows.empty()) continue;
-      legend = type_of(mark);
+      const int type = type_of(mark, blocks.predicted);
+      if (type != kDiamond) legend = type;
       const std::string name = fmt::format("series{}_{}", s, name_of(mark));
       add_block(script, name, rows);
       plots.push_back(fmt::format("${} with points pt {} ps 0.9 lw 1.5 lc rgb '{}' notitle", name,
-                                  legend, kSeriesColours[s]));
+                                  type, kSeriesColours[s]));
     }
     plots.push_back(fmt::format("keyentry with points pt {} ps 0.9 lw 1.5 lc rgb '{}' title {}",
                                 legend, kSeriesColours[s], quoted(series_names()[s])));
@@ -177,6 +219,15 @@ void add_roofs(Script& script, Plots& plots, const std::vector<RoofPair>& pairs,
        "ridge " + human_ratio(ridge) + " FLOP/byte");
 }
 
+// "× predicted, transferred from a40".
+std::string prediction_text(const Report& report) {
+  for (const Run& run : report.runs()) {
+    if (run.prediction() == "ideal") return "× on the roof";
+    if (!run.prediction().empty()) return "× predicted, " + run.prediction();
+  }
+  return {};
+}
+
 // What the marks mean, which roofs these are, and where a chart has no points that it has none.
 std::string caption(const Report& report, const Blocks& blocks,
                     const std::vector<RoofPair>& pairs) {
@@ -193,7 +244,11 @@ std::string caption(const Report& report, const Blocks& blocks,
   };
   say(uses(Mark::kMeasured), "● bytes and time measured");
   say(uses(Mark::kCounters), "○ bytes joined, memoised or sampled");
-  say(uses(Mark::kModelled), "× bytes modelled");
+  say(uses(Mark::kModelled),
+      blocks.predicted ? "◇ measured time, modelled bytes" : "× bytes modelled");
+  const bool unfit = any(blocks.unfit, [](const std::string& rows) { return !rows.empty(); });
+  say(uses(Mark::kPredicted) || unfit, prediction_text(report));
+  say(unfit, "pale: does not fit");
   say(any(blocks.twins, [](const std::string& rows) { return !rows.empty(); }),
       "small ×: with modelled bytes");
   say(text.empty(), "no points of the six series were recorded");

@@ -111,7 +111,7 @@ TEST(Marks, FollowTheWeakestOfBytesAndTime) {
   EXPECT_EQ(mark("JOINED", "MEASURED"), Mark::kCounters);
   EXPECT_EQ(mark("SAMPLED", "MEASURED"), Mark::kCounters);
   EXPECT_EQ(mark("MODELLED", "MEASURED"), Mark::kModelled);
-  EXPECT_EQ(mark("MEASURED", "PREDICTED"), Mark::kModelled);
+  EXPECT_EQ(mark("MEASURED", "PREDICTED"), Mark::kPredicted);
   EXPECT_EQ(mark("", "MEASURED"), Mark::kModelled);
 }
 

@@ -2,6 +2,8 @@
 
 const CROSS = "path://M0,1.6L1.6,0L5,3.4L8.4,0L10,1.6L6.6,5L10,8.4L8.4,10L5,6.6L1.6,10L0,8.4L3.4,5Z";
 
+const hasPredictions = () => data.runs.some((run) => run.prediction);
+
 const themeColour = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const seriesColour = (index) => themeColour(`series-${index}`);
@@ -62,6 +64,8 @@ function tooltipContent(point, shown, roofs, isDrawn) {
   if (fraction !== null) row("of the roof", `${humanPercent(fraction)} (${roof})`);
   row("bound by", bound);
   row("time", `${humanTime(point.time_s)} ± ${humanTime(point.time_spread_s)} a step, ${point.time_source}`);
+  if (point.calibration) row("basis", point.calibration);
+  if (point.does_not_fit) row("memory", "does not fit this device");
   row("steps", humanCount(point.repeats));
   row("share", humanPercent(point.share));
   row("run", [point.run, point.model, point.dtype, point.attention, point.variant].filter(Boolean).join(", "));
@@ -74,10 +78,11 @@ function tooltipContent(point, shown, roofs, isDrawn) {
 function scatterItem(point) {
   const colour = seriesColour(point.series);
   const style = { measured: { color: colour }, modelled: { color: colour },
+    predicted: { color: colour, opacity: point.does_not_fit ? 0.3 : 0.9 },
     counters: { color: "transparent", borderColor: colour, borderWidth: 1.8 } };
   return {
     value: [point.intensity, point.flops_per_s],
-    symbol: point.mark === "modelled" ? CROSS : "circle",
+    symbol: { predicted: CROSS, modelled: hasPredictions() ? "diamond" : CROSS }[point.mark] ?? "circle",
     itemStyle: style[point.mark],
     point,
   };
@@ -110,6 +115,26 @@ function gridLines(range) {
     lineStyle: { color: themeColour("line"), type: "solid", width: 1 } };
 }
 
+// A prediction's performance at a time that is longer and shorter by its error.
+function errorBars(points, hidden) {
+  const bars = points.filter((p) => p.time_source === "PREDICTED" && p.time_spread_s > 0 &&
+    !hidden.has(data.series[p.series]));
+  if (bars.length === 0) return [];
+  const ends = (p) => [p.time_s + p.time_spread_s, Math.max(p.time_s - p.time_spread_s, 0.05 * p.time_s)]
+    .map((time) => p.flops_per_s * p.time_s / time);
+  return [{
+    name: "error bars", type: "custom", silent: true, z: 2, color: themeColour("soft"),
+    data: bars.map((p) => [p.intensity, ...ends(p), p.series]),
+    encode: { x: 0, y: [1, 2] },
+    renderItem: (_, api) => {
+      const [x, low] = api.coord([api.value(0), api.value(1)]);
+      const high = api.coord([api.value(0), api.value(2)])[1];
+      return { type: "line", shape: { x1: x, y1: low, x2: x, y2: high },
+        style: { stroke: seriesColour(api.value(3)), lineWidth: 1, opacity: 0.45 } };
+    },
+  }];
+}
+
 function chartOption(points, roofs, isDrawn, hidden) {
   const range = data.range;
   const lines = roofLines(roofs, range);
@@ -130,7 +155,7 @@ function chartOption(points, roofs, isDrawn, hidden) {
     data: twins.map((p) => ({ value: [p.twin, p.flops_per_s],
       itemStyle: { color: seriesColour(p.series), opacity: 0.45 } })),
   }];
-  const series = [...scatter, ...roofSeries, ...twinSeries];
+  const series = [...scatter, ...roofSeries, ...twinSeries, ...errorBars(points, hidden)];
   const names = series.map((s) => s.name);
   return {
     animation: false,

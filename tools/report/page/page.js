@@ -57,7 +57,8 @@ function fillChartControls(chart) {
       (value) => chart.setFilter(column, value)));
   }
   const marks = { measured: "● bytes and time measured", counters: "○ bytes joined, memoised or sampled from counters",
-    modelled: "× bytes modelled" };
+    modelled: hasPredictions() ? "◆ time measured, bytes modelled" : "× bytes modelled",
+    predicted: "× predicted, bars: 9 of 10 held-out measurements lie within; pale: does not fit the memory" };
   const said = Object.keys(marks).filter((mark) => chart.all.some((p) => p.mark === mark)).map((m) => marks[m]);
   if (chart.all.some((p) => p.twin !== null)) said.push("small × the same point with modelled bytes");
   if (said.length === 0) said.push("No points: nothing of the six series was recorded with FLOPs, bytes and time.");
