@@ -4,8 +4,8 @@
 // packed = row * group + head of the group: all of them read the same keys and values.
 #pragma once
 
-#include "inference/cuda/gpu.h"
 #include "inference/cuda/kernels.h"
+#include "profiler/roofs/cuda/gpu.h"
 
 namespace rooftop::inference::cuda {
 

@@ -6,9 +6,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "inference/cuda/gpu.h"
 #include "inference/cuda/kernels.h"
 #include "profiler/core/error.h"
+#include "profiler/roofs/cuda/gpu.h"
 
 namespace rooftop::inference::cuda {
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "inference/cuda/gemv_plan.h"
-#include "inference/cuda/gpu.h"
 #include "inference/cuda/kernels.h"
+#include "profiler/roofs/cuda/gpu.h"
 
 namespace rooftop::inference::cuda::gemv {
 

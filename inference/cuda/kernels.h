@@ -120,8 +120,9 @@ struct AttentionCall {
 // keys and values once, CUDA cores.
 void launch_attention_decode(const AttentionCall& call, cudaStream_t stream);
 
-// Any number of rows: 64-row tiles of (row, head of the group) over 64-key tiles, tensor cores
-// (mma.sync), tiles above the causal diagonal skipped. Head sizes: multiples of 8 up to 256.
+// Any number of rows: tiles of 16, 64 or 128 rows of (row, head of the group) over 64-key tiles,
+// tensor cores (mma.sync), tiles above the causal diagonal skipped. Head sizes: multiples of 8 up
+// to 256.
 void launch_attention_tiled(const AttentionCall& call, cudaStream_t stream);
 
 // a = the splits' results, weighted by their sums.

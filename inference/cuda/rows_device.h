@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include "inference/backend.h"
-#include "inference/cuda/gpu.h"
+#include "profiler/roofs/cuda/gpu.h"
 
 namespace rooftop::inference::cuda {
 

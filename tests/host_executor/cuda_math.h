@@ -2,7 +2,7 @@
 // are compared with tolerances that cover the device's approximations.
 #pragma once
 
-// IWYU pragma: private, include "inference/cuda/gpu.h"
+// IWYU pragma: private, include "profiler/roofs/cuda/gpu.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 // with cache hints, atomics. In the global namespace, as in CUDA.
 #pragma once
 
-// IWYU pragma: private, include "inference/cuda/gpu.h"
+// IWYU pragma: private, include "profiler/roofs/cuda/gpu.h"
 
 #include <vector_types.h>
 

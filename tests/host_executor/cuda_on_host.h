@@ -1,7 +1,7 @@
-// gpu.h on the host: the twin of inference/cuda/gpu_device.h, name for name.
+// gpu.h on the host: the twin of profiler/roofs/cuda/gpu_device.h, name for name.
 #pragma once
 
-// IWYU pragma: private, include "inference/cuda/gpu.h"
+// IWYU pragma: private, include "profiler/roofs/cuda/gpu.h"
 
 #include <vector_functions.h>
 

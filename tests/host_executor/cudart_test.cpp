@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "inference/cuda/gpu.h"
+#include "profiler/roofs/cuda/gpu.h"
 
 namespace rooftop::gpu {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "inference/cuda/gpu.h"
+#include "profiler/roofs/cuda/gpu.h"
 
 namespace rooftop::gpu {
 

@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-#include "inference/cuda/gpu.h"
+#include "profiler/roofs/cuda/gpu.h"
 #include "tests/host_executor/host_executor.h"
 
 namespace rooftop::gpu {

@@ -1,5 +1,7 @@
 // Shuffles, votes, mma and ldmatrix: what each lane gives, and what it gets back once the last lane
 // has come. Layouts are those of the PTX ISA's "mma.m16n8k16" and "ldmatrix".
+#include <cuda_fp16.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -128,7 +130,9 @@ void resolve_reduce(Thread* lanes, unsigned mask) {
 float value_of(std::uint32_t packed, int half, bool is_bf16) {
   const auto bits = static_cast<std::uint16_t>(packed >> (16 * half));
   if (is_bf16) return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-  return static_cast<float>(std::bit_cast<_Float16>(bits));
+  __half_raw raw;
+  raw.x = bits;
+  return __half2float(__half(raw));
 }
 
 // Lane = 4 * group + t. Of a (16x16), register i holds row group + 8 * (i % 2) and columns

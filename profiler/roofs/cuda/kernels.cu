@@ -1,9 +1,8 @@
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
+#include "profiler/roofs/cuda/kernels.h"
+
 #include <cuda_fp8.h>
 
-#include "profiler/roofs/cuda/check.h"
-#include "profiler/roofs/cuda/kernels.h"
+#include "profiler/roofs/cuda/gpu.h"
 
 namespace rooftop::cuda {
 namespace {
@@ -46,8 +45,8 @@ __device__ float gaussian(std::uint64_t i, std::uint32_t seed) {
   return (sum + rest) * kScale;
 }
 
-__device__ void store(float x, __nv_bfloat16* to) { *to = __float2bfloat16_rn(x); }
-__device__ void store(float x, __half* to) { *to = __float2half_rn(x); }
+__device__ void store(float x, gpu::bf16* to) { *to = __float2bfloat16_rn(x); }
+__device__ void store(float x, gpu::f16* to) { *to = __float2half_rn(x); }
 __device__ void store(float x, float* to) { *to = x; }
 __device__ void store(float x, __nv_fp8_e4m3* to) { *to = __nv_fp8_e4m3(x); }
 __device__ void store(float x, std::int8_t* to) {
@@ -121,54 +120,52 @@ __global__ void copy_kernel(const uint4* from, uint4* to, std::uint64_t elements
   for (; i < elements; i += stride) __stcg(to + i, __ldcg(from + i));
 }
 
+// Enough to fill any GPU, and none without work.
+unsigned fill_blocks(std::uint64_t count) {
+  const std::uint64_t blocks = (count + kBlockThreads - 1) / kBlockThreads;
+  return static_cast<unsigned>(blocks < 1024 ? blocks : 1024);
+}
+
 }  // namespace
 
 void launch_fill(uint4* to, std::uint64_t elements, std::uint32_t seed, cudaStream_t stream) {
-  fill_kernel<<<1024, kBlockThreads, 0, stream>>>(to, elements, seed);
-  check(cudaGetLastError(), "start a kernel that fills memory");
+  gpu::launch({"fill", fill_blocks(elements), kBlockThreads, 0, stream}, fill_kernel, to, elements,
+              seed);
 }
 
 void launch_fill_values(Value value, void* to, std::uint64_t count, std::uint32_t seed,
                         cudaStream_t stream) {
-  const auto fill = [&](auto* typed) {
-    fill_values_kernel<<<1024, kBlockThreads, 0, stream>>>(typed, count, seed);
-  };
+  const gpu::Launch where{"fill_values", fill_blocks(count), kBlockThreads, 0, stream};
   switch (value) {
     case Value::kBF16:
-      fill(static_cast<__nv_bfloat16*>(to));
-      break;
+      return gpu::launch(where, fill_values_kernel<gpu::bf16>, static_cast<gpu::bf16*>(to), count,
+                         seed);
     case Value::kF16:
-      fill(static_cast<__half*>(to));
-      break;
+      return gpu::launch(where, fill_values_kernel<gpu::f16>, static_cast<gpu::f16*>(to), count,
+                         seed);
     case Value::kF32:
-      fill(static_cast<float*>(to));
-      break;
+      return gpu::launch(where, fill_values_kernel<float>, static_cast<float*>(to), count, seed);
     case Value::kFP8:
-      fill(static_cast<__nv_fp8_e4m3*>(to));
-      break;
+      return gpu::launch(where, fill_values_kernel<__nv_fp8_e4m3>, static_cast<__nv_fp8_e4m3*>(to),
+                         count, seed);
     case Value::kInt8:
-      fill(static_cast<std::int8_t*>(to));
-      break;
+      return gpu::launch(where, fill_values_kernel<std::int8_t>, static_cast<std::int8_t*>(to),
+                         count, seed);
   }
-  check(cudaGetLastError(), "start a kernel that fills memory");
 }
 
 void launch_pass(const BandwidthTest& test, const Buffers& buffers, unsigned blocks,
                  cudaStream_t stream) {
+  const gpu::Launch where{test.kind, blocks, kBlockThreads, 0, stream};
   switch (test.access) {
     case Access::kRead:
-      read_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.from, buffers.to, test.elements,
-                                                        test.accesses());
-      break;
+      return gpu::launch(where, read_kernel, buffers.from, buffers.to, test.elements,
+                         test.accesses());
     case Access::kWrite:
-      write_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.to, test.elements,
-                                                         test.accesses());
-      break;
+      return gpu::launch(where, write_kernel, buffers.to, test.elements, test.accesses());
     case Access::kCopy:
-      copy_kernel<<<blocks, kBlockThreads, 0, stream>>>(buffers.from, buffers.to, test.elements);
-      break;
+      return gpu::launch(where, copy_kernel, buffers.from, buffers.to, test.elements);
   }
-  check(cudaGetLastError(), "start a bandwidth kernel");
 }
 
 }  // namespace rooftop::cuda

@@ -1,7 +1,7 @@
 // Conversions and small collectives that kernels share; the same source on both sides of gpu.h.
 #pragma once
 
-// IWYU pragma: private, include "inference/cuda/gpu.h"
+// IWYU pragma: private, include "profiler/roofs/cuda/gpu.h"
 
 namespace rooftop::gpu {
 

@@ -47,11 +47,11 @@ ROOFTOP_HOST_DEVICE constexpr std::size_t shared_bytes(std::size_t count) {
 }  // namespace rooftop::gpu
 
 #if defined(__CUDACC__)
-#include "inference/cuda/gpu_device.h"
+#include "profiler/roofs/cuda/gpu_device.h"
 #elif defined(ROOFTOP_HOST_EXECUTOR)
 #include "tests/host_executor/cuda_on_host.h"
 #else
 #error "Kernels are compiled by nvcc, or for the host executor with ROOFTOP_HOST_EXECUTOR defined."
 #endif
 
-#include "inference/cuda/gpu_numeric.h"
+#include "profiler/roofs/cuda/gpu_numeric.h"
