@@ -229,7 +229,7 @@ bool Block::try_collective(int warp_index, unsigned mask) {
   Warp& warp = warps_[warp_index];
   const unsigned expected = mask & ~warp.exited;
   if (expected == 0 || (warp.waiting & expected) != expected) return false;
-  Thread* const lanes = threads_.data() + warp_index * kLanes;
+  Thread* const lanes = threads_.data() + std::ptrdiff_t{warp_index} * kLanes;
   const Thread& first = lanes[std::countr_zero(expected)];
   for (int lane = 0; lane < kLanes; ++lane) {
     if (expected >> lane & 1) check_same_collective(first, lanes[lane]);

@@ -65,7 +65,7 @@ void fail(Site site, const char* format, ...) {
   print_where(site);
   va_list arguments;
   va_start(arguments, format);
-  std::vfprintf(stderr, format, arguments);
+  std::vfprintf(stderr, format, arguments);  // NOLINT(clang-analyzer-valist.Uninitialized)
   va_end(arguments);
   if (options().schedule == Schedule::kRandom) {
     std::fprintf(stderr, " (seed %llu)", static_cast<unsigned long long>(options().seed));

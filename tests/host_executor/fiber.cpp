@@ -20,7 +20,7 @@ namespace {
 namespace context = boost::context::detail;
 
 // Kernels keep little on their stack; sanitizers multiply it.
-constexpr std::size_t kStackBytes = 256 * 1024;
+constexpr std::size_t kStackBytes = std::size_t{256} * 1024;
 constexpr std::size_t kColors = 61;
 constexpr std::size_t kColorBytes = 64;
 
