@@ -40,7 +40,7 @@ void expect_valid(const Product& p, std::int32_t multiprocessors) {
   EXPECT_LE(plan.blocks, multiprocessors * shape.resident);
   EXPECT_EQ(shape.warps % plan.k_slices, 0);
   // Every slice has a batch, or there are none.
-  EXPECT_LE(plan.k_slices, std::max<std::int64_t>(p.k / (shape.chunk * kGemvBatchChunks), 1));
+  EXPECT_LE(plan.k_slices, std::max<std::int64_t>(p.k / shape.chunk / kGemvBatchChunks, 1));
   if (p.rows > kGemvMostDotRows) {
     EXPECT_EQ(plan.kernel, GemvKernel::kMma);
   }
@@ -74,8 +74,8 @@ double bytes_on_their_way(const GemvPlan& plan) {
 
 // The matrices of a 7B, an 8B and a 13B model: qkv, o, gate and up, down, head.
 const Product kModelProducts[] = {
-    {1, 12288, 4096}, {1, 4096, 4096},  {1, 2 * 11008, 4096}, {1, 4096, 11008}, {1, 32000, 4096},
-    {1, 6144, 4096},  {1, 4096, 14336}, {1, 128256, 4096},    {1, 15360, 5120}, {1, 5120, 13824},
+    {1, 12288, 4096}, {1, 4096, 4096},  {1, 22016, 4096},  {1, 4096, 11008}, {1, 32000, 4096},
+    {1, 6144, 4096},  {1, 4096, 14336}, {1, 128256, 4096}, {1, 15360, 5120}, {1, 5120, 13824},
 };
 
 // Latency times bandwidth: about 40 KB per multiprocessor of an H100.
