@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "profiler/roofline/finding_rules.h"
 #include "profiler/roofline/report_parts.h"
 #include "profiler/roofline/units.h"
 
@@ -12,13 +13,6 @@ namespace {
 // Below these nobody needs to be told.
 constexpr double kIdleWorthTelling = 0.05;
 constexpr double kOverlapWorthTelling = 0.01;
-constexpr double kAmplificationWorthTelling = 1.1;
-
-void add(Report& report, std::string_view kind, std::string text) {
-  Finding& finding = *report.add_findings();
-  finding.set_kind(std::string(kind));
-  finding.set_text(std::move(text));
-}
 
 void add_largest(Report& report) {
   const RowTotal* largest = nullptr;
@@ -33,22 +27,23 @@ void add_largest(Report& report) {
     text += fmt::format(", at {} of its roof ({}-bound)", format_percent(largest->roof_fraction()),
                         largest->bound());
   }
-  add(report, "largest_share", text + ".");
+  add_finding(report, "largest_share", text + ".");
 }
 
 void add_idle(Report& report) {
   const auto idle = report.shares().find("idle");
   if (idle == report.shares().end() || idle->second < kIdleWorthTelling) return;
-  add(report, "idle",
-      fmt::format("The devices are idle {} of the time of the steps.",
-                  format_percent(idle->second)));
+  add_finding(report, "idle",
+              fmt::format("The devices are idle {} of the time of the steps.",
+                          format_percent(idle->second)));
 }
 
 void add_overlap(Report& report) {
   double wall = 0;
   for (const Run& run : report.runs()) wall += run.wall_seconds();
   if (wall <= 0 || report.overlap_seconds() < kOverlapWorthTelling * wall) return;
-  add(report, "overlap",
+  add_finding(
+      report, "overlap",
       fmt::format("Launches overlap during {:.3g} s: their own times sum to more than the time "
                   "that passed.",
                   report.overlap_seconds()));
@@ -67,18 +62,23 @@ void add_amplification(Report& report) {
     worst = &point;
   }
   if (worst == nullptr) return;
-  add(report, "amplification",
+  add_finding(
+      report, "amplification",
       fmt::format("{} {} at batch {}, length {} moves {:.2f} times its compulsory bytes.",
                   worst->operator_(), worst->phase(), worst->batch(), worst->length(), ratio));
 }
 
 }  // namespace
 
-void add_findings(Report& report) {
+void add_findings(Report& report, const DeviceTable& devices) {
   add_largest(report);
   add_idle(report);
   add_overlap(report);
   add_amplification(report);
+  add_bottlenecks(report);
+  add_potential(report);
+  add_what_ifs(report, devices);
+  add_speculation(report);
 }
 
 }  // namespace rooftop

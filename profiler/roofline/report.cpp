@@ -83,7 +83,7 @@ Report build_report(const std::vector<std::string>& paths, const ReportOptions& 
   if (!views.empty()) report.set_title(title_of(views.front().totals));
   add_points_and_rows(report, views, options.flops);
   add_all_roofs(report, views);
-  add_findings(report);
+  add_findings(report, options.devices);
   return report;
 }
 

@@ -36,6 +36,6 @@ std::string title_of(const TraceTotals& totals);
 std::vector<std::string> notes_of(const TraceView& view, bool many);
 
 // The few things that stand out, each from figures that the report shows.
-void add_findings(Report& report);
+void add_findings(Report& report, const DeviceTable& devices);
 
 }  // namespace rooftop
