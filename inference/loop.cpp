@@ -124,6 +124,17 @@ const char* Loop::name_of(nvtx::Phase phase) {
 void Loop::run_step(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
                     const std::function<void()>& draw) {
   check(sequences);
+  const std::vector<std::int64_t> lengths = lengths_;
+  try {
+    take_step(phase, sequences, warmup, draw);
+  } catch (...) {
+    lengths_ = lengths;  // what a failed step wrote is not part of any sequence
+    throw;
+  }
+}
+
+void Loop::take_step(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
+                     const std::function<void()>& draw) {
   take(sequences);
   std::optional<nvtx::Step> step;
   if (scopes_) step.emplace(payload(phase, warmup), name_of(phase));

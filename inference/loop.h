@@ -93,6 +93,8 @@ class Loop {
   void check(std::span<const NewTokens> sequences) const;
   void run_step(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
                 const std::function<void()>& draw);
+  void take_step(nvtx::Phase phase, std::span<const NewTokens> sequences, bool warmup,
+                 const std::function<void()>& draw);
   void take(std::span<const NewTokens> sequences);
   static const char* name_of(nvtx::Phase phase);
   void run_operators();

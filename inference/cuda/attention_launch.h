@@ -31,6 +31,13 @@ inline void check_attention(const AttentionCall& call) {
                      " rows of a sequence is too large for the CUDA attention kernels: feed fewer "
                      "tokens at a time.");
   }
+  // Dimensions y and z of a grid: sequences, and tiles of at least 64 rows where there are as many.
+  constexpr std::int64_t kMostBlocks = 65535;
+  if (call.step.batch > kMostBlocks || call.step.most_rows * group > kMostBlocks * 64) {
+    throw InputError("A step of " + std::to_string(call.step.batch) + " sequences of up to " +
+                     std::to_string(call.step.most_rows) +
+                     " rows is too large for the CUDA attention kernels: feed fewer at a time.");
+  }
 }
 
 // Scores are multiplied by this and taken to the power of two.

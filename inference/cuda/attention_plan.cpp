@@ -10,8 +10,10 @@ namespace {
 constexpr std::int64_t kKeyTile = 64;
 constexpr std::int64_t kMinSplitKeys = 128;
 constexpr std::int64_t kMostSplits = 256;
-// Blocks that run on a multiprocessor at a time, as registers allow.
+// Blocks that run on a multiprocessor at a time, as registers allow: decode for up to two rows, and
+// for more.
 constexpr std::int64_t kDecodeBlocks = 4;
+constexpr std::int64_t kDecodeBlocksOfMoreRows = 3;
 constexpr std::int64_t kTiledBlocks = 2;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -28,7 +30,7 @@ AttentionPlan plan_attention(std::int32_t batch, std::int32_t most_rows, std::in
   std::int64_t wave = multiprocessors;
   if (packed <= kDecodePackedRows) {
     plan.kernel = AttentionKernel::kDecode;
-    wave *= kDecodeBlocks;
+    wave *= packed <= 2 ? kDecodeBlocks : kDecodeBlocksOfMoreRows;
   } else {
     plan.kernel = AttentionKernel::kTiled;
     wave *= kTiledBlocks;

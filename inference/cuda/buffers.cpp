@@ -25,6 +25,8 @@ DeviceMemory rotary_angles(const Config& config, std::int64_t positions) {
   rooftop::cuda::check(cudaMemcpy(memory.data(), angles.data(), angles.size() * sizeof(float2),
                                   cudaMemcpyHostToDevice),
                        "copy the rotary table to the device");
+  // Such a copy may return before it has arrived, and the backend's stream does not wait for it.
+  rooftop::cuda::check(cudaDeviceSynchronize(), "copy the rotary table to the device");
   return memory;
 }
 

@@ -14,18 +14,15 @@ constexpr std::size_t kMostGemms = 4096;
 
 cudaDataType_t type_of(DType dtype) { return dtype == DType::kF16 ? CUDA_R_16F : CUDA_R_16BF; }
 
-// The largest power of two, up to 256, that divides all of these: what every address of the
-// operands is a multiple of.
-std::uint32_t common_alignment(std::initializer_list<std::uint64_t> values) {
-  std::uint64_t bits = 256;
-  for (const std::uint64_t value : values) bits |= value;
+// The largest power of two, up to 256, that divides the address of a matrix and of everything that
+// lies multiples of these strides (in elements) behind it.
+std::uint32_t alignment(const void* matrix, std::int64_t element_bytes,
+                        std::initializer_list<std::int64_t> strides) {
+  std::uint64_t bits = 256 | reinterpret_cast<std::uintptr_t>(matrix);
+  for (const std::int64_t stride : strides) {
+    bits |= static_cast<std::uint64_t>(stride * element_bytes);
+  }
   return static_cast<std::uint32_t>(bits & (~bits + 1));
-}
-
-std::uint64_t address(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
-
-std::uint64_t bytes(std::int64_t elements, std::int64_t element_bytes) {
-  return static_cast<std::uint64_t>(elements * element_bytes);
 }
 
 }  // namespace
@@ -48,8 +45,9 @@ void CublasLtMatMul::product(const Product& call, DType dtype, cudaStream_t stre
   p.m = p.ldd = call.n;
   p.n = call.rows;
   p.k = p.lda = p.ldb = call.k;
-  p.alignment = common_alignment({address(call.w), address(call.x), address(call.y),
-                                  bytes(call.k, 2), bytes(call.n, call.f32 ? 4 : 2)});
+  p.alignment_a = alignment(call.w, 2, {call.k});
+  p.alignment_b = alignment(call.x, 2, {call.k});
+  p.alignment_d = alignment(call.y, call.f32 ? 4 : 2, {call.n});
   gemm_for(p).run(1, call.w, call.x, call.add ? 1.0f : 0.0f, call.y, stream);
 }
 
@@ -67,9 +65,9 @@ void CublasLtMatMul::batched(const BatchedProduct& call, DType dtype, cudaStream
   p.stride_a = call.w_stride;
   p.stride_b = call.x_stride;
   p.stride_d = call.out_stride;
-  p.alignment = common_alignment({address(call.w), address(call.x), address(call.out),
-                                  bytes(p.lda | p.ldb | p.ldd, 2),
-                                  bytes(p.stride_a | p.stride_b | p.stride_d, 2)});
+  p.alignment_a = alignment(call.w, 2, {call.w_row_stride, call.w_stride});
+  p.alignment_b = alignment(call.x, 2, {call.x_row_stride, call.x_stride});
+  p.alignment_d = alignment(call.out, 2, {call.out_row_stride, call.out_stride});
   gemm_for(p).run(call.scale, call.w, call.x, 0, call.out, stream);
 }
 

@@ -61,7 +61,11 @@ class CudaBackend final : public Backend {
                  progress),
         buffers_(config_, options_, layers_) {}
 
-  ~CudaBackend() override { graphs_.abandon(stream_); }
+  ~CudaBackend() override {
+    graphs_.abandon(stream_);
+    (void)cudaStreamSynchronize(
+        stream_.get());  // copies to and from host memory may be on their way
+  }
 
   void reserve(const BackendOptions& options) override {
     BackendOptions wanted = options_;
@@ -70,6 +74,7 @@ class CudaBackend final : public Backend {
     wanted.max_rows = options.max_rows;
     wanted.max_logit_rows = options.max_logit_rows;
     check_options(config_, wanted);
+    graphs_.abandon(stream_);
     stream_.wait();
     graphs_.clear();
     buffers_ = Buffers();  // first free, then ask: only one of the two needs to fit
@@ -320,8 +325,14 @@ class CudaBackend final : public Backend {
         rows * static_cast<std::uint64_t>(width_.q + config_.heads) * sizeof(float);
     if (bytes <= partial_bytes_) return;
     graphs_.clear();  // they hold the old address
+    partial_bytes_ = 0;
     partial_ = DeviceMemory();
-    partial_ = DeviceMemory(bytes);
+    try {
+      partial_ = DeviceMemory(bytes);
+    } catch (const CudaError& e) {
+      if (e.code() != cudaErrorMemoryAllocation) throw;
+      refuse_allocation(config_, options_, cuda_memory_need(config_, options_), device_);
+    }
     partial_bytes_ = bytes;
   }
 

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::int32_t kLeastCapability = 80;  // bf16 tensor cores and cp.async
 constexpr std::int64_t kMostHeadDim = 256;
-constexpr std::int64_t kWorkspaceBytes = std::int64_t{64} << 20;
+// cuBLASLt's workspace and kernels, which load when they are first used; split attention's results.
+constexpr std::int64_t kWorkspaceBytes = std::int64_t{512} << 20;
 constexpr const char* kAdvice = "choose fewer layers, a smaller batch or length";
 
 double gigabytes(std::uint64_t bytes) { return static_cast<double>(bytes) * 1e-9; }

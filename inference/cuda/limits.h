@@ -20,7 +20,7 @@ void check_supported(const Config& config, const BackendOptions& options,
                      const DeviceLimits& device);
 
 // memory_need() and what this backend keeps besides: the SwiGLU product of prefill steps, the
-// rotary table and cuBLASLt's workspace.
+// rotary table, and 512 MiB for cuBLASLt and for what attention's splits leave.
 MemoryNeed cuda_memory_need(const Config& config, const BackendOptions& options);
 
 // Throws InputError where `need` is more than is free.

@@ -40,6 +40,8 @@ class StepFacts {
     return reinterpret_cast<T*>(host_.as<std::byte>() + offset);
   }
 
+  void copy(std::size_t begin, std::size_t bytes, cudaStream_t stream) const;
+
   // Offsets in bytes; score offsets come first, for their alignment.
   std::size_t sequences_ = 0;
   std::size_t row_sequence_ = 0;

@@ -30,6 +30,8 @@ class StepGraphs {
   void clear();  // when memory that graphs hold addresses of is gone
 
  private:
+  void check_or_forget(cudaError_t code, const char* what);
+
   GraphPlan plan_;
   std::map<std::uint64_t, cudaGraphExec_t> graphs_;
   std::uint64_t current_ = 0;

@@ -67,6 +67,10 @@ class Uploader {
     }
   }
 
+  ~Uploader() { (void)cudaStreamSynchronize(stream_.get()); }  // where an exception ends it
+  Uploader(const Uploader&) = delete;
+  Uploader& operator=(const Uploader&) = delete;
+
   void upload(const StackedMatrix& matrix, std::byte* to) {
     const std::int64_t rows_at_once = std::max<std::int64_t>(1, staging_values_ / matrix.cols);
     for (std::int64_t row = 0; row < matrix.rows; row += rows_at_once) {

@@ -28,7 +28,10 @@ struct GemmProblem {
   std::int64_t stride_a = 0;
   std::int64_t stride_b = 0;
   std::int64_t stride_d = 0;
-  std::uint32_t alignment = 256;  // bytes that every address of a matrix is a multiple of
+  // Bytes that the address of every matrix of the batch, and every column's, is a multiple of.
+  std::uint32_t alignment_a = 256;
+  std::uint32_t alignment_b = 256;
+  std::uint32_t alignment_d = 256;
 
   auto operator<=>(const GemmProblem&) const = default;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -58,6 +59,18 @@ GemmProblem square(const GemmType& type, std::int64_t n) {
   return problem;
 }
 
+// What cuBLASLt cannot do on this device leaves no roof; a failure of the device is one.
+template <typename Measure>
+void unless_unsupported(const Measure& measure) {
+  try {
+    measure();
+  } catch (const CudaError&) {
+    throw;
+  } catch (const std::runtime_error&) {
+    return;
+  }
+}
+
 class GemmMeasurement {
  public:
   explicit GemmMeasurement(int device)
@@ -72,13 +85,7 @@ class GemmMeasurement {
   bool measure(const GemmType& type, double seconds, RooftopCudaRoof& roof) {
     fill(type);
     for (const std::int64_t n : kSizes) {
-      try {
-        try_size(type, n, seconds / std::size(kSizes), roof);
-      } catch (const CudaError&) {
-        throw;
-      } catch (const std::runtime_error&) {
-        // No algorithm for this type on this device: the roof stays absent.
-      }
+      unless_unsupported([&] { try_size(type, n, seconds / std::size(kSizes), roof); });
     }
     return roof.value > 0;
   }
@@ -97,14 +104,15 @@ class GemmMeasurement {
       gemm.run(1, a_.data(), b_.data(), 0, d_.data(), stream);
     };
     std::size_t best_candidate = 0;
-    double best_seconds = 0;
+    double best_seconds = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < gemm.candidates(); ++i) {
-      gemm.choose(i);
-      const double time = timer_.best(seconds / static_cast<double>(gemm.candidates()), run);
-      if (i == 0 || time < best_seconds) {
+      unless_unsupported([&] {
+        gemm.choose(i);
+        const double time = timer_.best(seconds / static_cast<double>(gemm.candidates()), run);
+        if (time >= best_seconds) return;
         best_seconds = time;
         best_candidate = i;
-      }
+      });
     }
     const double size = static_cast<double>(n);
     const double flops = 2 * size * size * size / best_seconds;

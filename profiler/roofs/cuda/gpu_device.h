@@ -86,7 +86,7 @@ __device__ __forceinline__ void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
-// 16 bytes that are read once (weights): past L1, first to leave L2.
+// 16 bytes that are read once (weights): past L1, and 128 bytes at a time into L2.
 __device__ __forceinline__ uint4 load_once16(const void* from) {
   uint4 v;
   asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0,%1,%2,%3}, [%4];"
@@ -95,15 +95,23 @@ __device__ __forceinline__ uint4 load_once16(const void* from) {
   return v;
 }
 
+// A kernel may use 48 KB of shared memory, static and dynamic together, without asking; more it is
+// given by an attribute, which is only ever raised: graphs may hold an earlier, larger launch.
+inline void reserve_shared(const Launch& where, const void* kernel) {
+  constexpr std::size_t kNeverTooMuch = 16 * 1024;  // beside what static arrays kernels have
+  if (where.shared_bytes <= kNeverTooMuch) return;
+  cudaFuncAttributes attributes{};
+  cuda::check(cudaFuncGetAttributes(&attributes, kernel),
+              std::string("describe kernel ") + where.name);
+  if (where.shared_bytes <= static_cast<std::size_t>(attributes.maxDynamicSharedSizeBytes)) return;
+  cuda::check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                   static_cast<int>(where.shared_bytes)),
+              std::string("reserve shared memory for kernel ") + where.name);
+}
+
 template <typename... Parameters, typename... Arguments>
 void launch(const Launch& where, void (*kernel)(Parameters...), Arguments... arguments) {
-  constexpr std::size_t kWithoutAsking = 48 * 1024;
-  if (where.shared_bytes > kWithoutAsking) {
-    cuda::check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                     cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                     static_cast<int>(where.shared_bytes)),
-                std::string("reserve shared memory for kernel ") + where.name);
-  }
+  reserve_shared(where, reinterpret_cast<const void*>(kernel));
   kernel<<<where.grid, where.block, where.shared_bytes, where.stream>>>(Parameters(arguments)...);
   cuda::check(cudaGetLastError(), std::string("start kernel ") + where.name);
 }

@@ -120,7 +120,7 @@ __global__ void copy_kernel(const uint4* from, uint4* to, std::uint64_t elements
   for (; i < elements; i += stride) __stcg(to + i, __ldcg(from + i));
 }
 
-// Enough to fill any GPU, and none without work.
+// Enough to fill any GPU; count is not 0.
 unsigned fill_blocks(std::uint64_t count) {
   const std::uint64_t blocks = (count + kBlockThreads - 1) / kBlockThreads;
   return static_cast<unsigned>(blocks < 1024 ? blocks : 1024);

@@ -91,7 +91,8 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-// Makes a device the current one, and the one before it again.
+// Makes a device the current one, and the one before it again (which makes a context there, if
+// there was none).
 class CurrentDevice {
  public:
   explicit CurrentDevice(int device) {

@@ -71,7 +71,7 @@ TEST_F(DeviceLimitsTest, AModelThatDoesNotFitIsRefusedWithTheNumbers) {
 
 TEST_F(DeviceLimitsTest, CapacitiesThatDoNotFitLeaveABackendThatCanTryAgain) {
   host_executor::Device device;
-  device.memory_bytes = std::size_t{80} << 20;
+  device.memory_bytes = std::size_t{800} << 20;
   host_executor::set_device(device);
   const LouderWeights weights(config());
   const auto backend = cuda_backend(weights, options());
