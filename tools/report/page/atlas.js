@@ -17,7 +17,7 @@ function fillRanges(ranges) {
   const rows = ranges.map((r) => element("tr", {},
     element("th", { scope: "row" }, swatch(seriesColour(data.series.indexOf(r.series))), r.series),
     element("td", {}, String(r.points)), element("td", {}, r.intensity), element("td", {}, r.rate),
-    ...(isPublished ? [element("td", {}, r.published), element("td", { class: "left verdict" }, r.verdict)] : [])));
+    ...(isPublished ? [element("td", { class: "published" }, r.published), element("td", { class: "left verdict" }, r.verdict)] : [])));
   byId("ranges").replaceChildren(
     element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
     element("tbody", {}, ...rows));
