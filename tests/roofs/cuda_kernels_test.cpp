@@ -79,15 +79,17 @@ TEST(CudaRoofKernels, CopiesEveryElementAndNoMore) {
   }
 }
 
-TEST(CudaRoofKernels, WritesEveryElementInEveryTurn) {
-  for (const std::uint32_t turns : {1U, 3U}) {
-    for (const std::size_t count : {5, 600, 512, 1537}) {
-      Elements to(count);
-      launch_pass(bandwidth_test(Access::kWrite, count, turns), {nullptr, to.data()}, 2, nullptr);
-      EXPECT_EQ(to.poisoned_inside(), 0U) << count;
-      EXPECT_TRUE(to.guards_untouched()) << count;
-    }
-  }
+TEST(CudaRoofKernels, WritesEveryElementAndNoMore) {
+  const auto expect_written = [](std::size_t count, std::uint32_t turns) {
+    Elements to(count);
+    launch_pass(bandwidth_test(Access::kWrite, count, turns), {nullptr, to.data()}, 2, nullptr);
+    EXPECT_EQ(to.poisoned_inside(), 0U) << count;
+    EXPECT_TRUE(to.guards_untouched()) << count;
+  };
+  for (const std::size_t count : {5, 600, 512, 1537}) expect_written(count, 1);
+  // Several turns, where a multiple of the threads keeps each element to one of them. On a GPU
+  // others meet, too: what is written has no meaning.
+  for (const std::size_t count : {512, 1024}) expect_written(count, 3);
 }
 
 // What a read does is seen by what stands in its way: an element of all ones is reported into `to`
