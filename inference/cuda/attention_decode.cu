@@ -12,8 +12,6 @@ namespace {
 using gpu::kAllLanes;
 using gpu::kWarp;
 
-static_assert(kMostDecodeRows == kDecodePackedRows);
-
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * kWarp;
 constexpr int kKeysInFlight = 4;  // of a lane, and as many values

@@ -28,7 +28,7 @@ AttentionPlan plan_attention(std::int32_t batch, std::int32_t most_rows, std::in
   const std::int64_t tile_rows = attention_tile_rows(head_dim, packed);
   std::int64_t blocks = static_cast<std::int64_t>(batch) * kv_heads;
   std::int64_t wave = multiprocessors;
-  if (packed <= kDecodePackedRows) {
+  if (packed <= kMostDecodeRows) {
     plan.kernel = AttentionKernel::kDecode;
     wave *= packed <= 2 ? kDecodeBlocks : kDecodeBlocksOfMoreRows;
   } else {

@@ -19,10 +19,6 @@ struct AttentionPlan {
   std::int64_t partial_log_sum_bytes = 0;
 };
 
-// Packed rows (rows x heads that share a KV head) up to which the decode kernel is used:
-// kMostDecodeRows of kernels.h, which needs CUDA's headers.
-inline constexpr std::int64_t kDecodePackedRows = 4;
-
 // For steps of `batch` sequences of up to `most_rows` new rows, and of up to `longest_length` keys.
 AttentionPlan plan_attention(std::int32_t batch, std::int32_t most_rows, std::int32_t heads,
                              std::int32_t kv_heads, std::int32_t head_dim,
