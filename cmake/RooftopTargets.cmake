@@ -26,17 +26,18 @@ function(rooftop_library name)
   endforeach()
 endfunction()
 
-# rooftop_test(NAME SOURCES ... DEPENDS ... [LABEL cpu|gpu|slow])
-# A GoogleTest executable; ctest runs each test case by itself, in the source folder's root.
+# rooftop_test(NAME SOURCES ... DEPENDS ... [LABEL cpu|gpu|slow] [PREFIX text])
+# A GoogleTest executable; ctest runs each test case by itself, in the source folder's root. PREFIX stands before the
+# cases' names: for sources that another executable has, too.
 function(rooftop_test name)
-  cmake_parse_arguments(arg "" "LABEL" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "" "LABEL;PREFIX" "SOURCES;DEPENDS" ${ARGN})
   if(NOT arg_LABEL)
     set(arg_LABEL cpu)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gtest_main GTest::gmock rooftop_warnings)
   target_compile_definitions(${name} PRIVATE ROOFTOP_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${arg_PREFIX}" PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
 endfunction()
 
 # rooftop_fuzzer(NAME SOURCES ... DEPENDS ...): a libFuzzer target, only with clang and ROOFTOP_BUILD_FUZZERS.
