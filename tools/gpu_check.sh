@@ -86,7 +86,7 @@ sanitized() {
       --gtest_filter='*Prefill*'
 }
 
-# The most important first: a lent machine may be taken back.
+# The most important first.
 for name in machine tests roofs steps kernels transformers torch_speed; do part $name $name; done
 [ $sanitizer = no ] || part sanitized sanitized
 "$python" tools/gpu_check/table.py "$out" | tee "$out/table.txt"
