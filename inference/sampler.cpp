@@ -24,6 +24,14 @@ std::int32_t largest(std::span<const float> values) {
   return std::isnan(values[best]) ? 0 : static_cast<std::int32_t>(best);
 }
 
+void largest_of_rows(std::span<const float> values, std::size_t width,
+                     std::vector<std::int32_t>& out) {
+  out.clear();
+  for (; !values.empty(); values = values.subspan(width)) {
+    out.push_back(largest(values.first(width)));
+  }
+}
+
 Sampler::Sampler(double temperature, double top_p, std::uint64_t seed, std::uint64_t stream)
     : temperature_(temperature),
       top_p_(top_p),

@@ -2,6 +2,7 @@
 // and its use are fixed here, not left to the standard library's distributions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <random>
 #include <span>
@@ -11,6 +12,10 @@ namespace rooftop::inference {
 
 // Index of the largest value, the first of equals; 0 where none is a number.
 std::int32_t largest(std::span<const float> values);
+
+// The same of each row of `width` values; `out` is replaced.
+void largest_of_rows(std::span<const float> values, std::size_t width,
+                     std::vector<std::int32_t>& out);
 
 class Sampler {
  public:

@@ -205,11 +205,7 @@ class CpuBackend final : public Backend {
   }
 
   std::span<const std::int32_t> picked() override {
-    const auto vocab = static_cast<std::size_t>(config_.vocab);
-    picked_.clear();
-    for (auto rest = logits(); !rest.empty(); rest = rest.subspan(vocab)) {
-      picked_.push_back(largest(rest.first(vocab)));
-    }
+    largest_of_rows(logits(), static_cast<std::size_t>(config_.vocab), picked_);
     return picked_;
   }
 

@@ -139,33 +139,17 @@ class CudaBackend final : public Backend {
 
   // Also appends k and v to the cache: what was just rotated is in registers.
   void rope(int layer) override {
-    RopeKv call;
-    call.dtype = options_.dtype;
-    call.step = step();
-    call.heads = i32(config_.heads);
-    call.kv_heads = i32(config_.kv_heads);
-    call.head_dim = i32(config_.head_dim);
-    call.max_length = i32(options_.max_length);
+    auto call = on_cache<RopeKv>(layer);
     call.qkv = buffers_.qkv.data();
     call.angles = buffers_.angles.as<float2>();
     call.q = buffers_.q.data();
-    call.keys = buffers_.keys(layer);
-    call.values = buffers_.values(layer);
     launch_rope_kv(call, stream_.get());
   }
   void kv_write(int) override {}
 
   void attention(int layer) override {
-    AttentionCall call;
-    call.dtype = options_.dtype;
-    call.step = step();
-    call.heads = i32(config_.heads);
-    call.kv_heads = i32(config_.kv_heads);
-    call.head_dim = i32(config_.head_dim);
-    call.max_length = i32(options_.max_length);
+    auto call = on_cache<AttentionCall>(layer);
     call.q = buffers_.q.data();
-    call.keys = buffers_.keys(layer);
-    call.values = buffers_.values(layer);
     call.a = buffers_.qkv.data();
     call.splits = flash_.splits;
     call.split_keys = flash_.split_keys;
@@ -340,6 +324,21 @@ class CudaBackend final : public Backend {
     if (products_.is_gemv(config_.hidden)) return;  // part of the product that follows
     launch_rms_norm(options_.dtype, buffers_.x.data(), weight, static_cast<float>(config_.norm_eps),
                     nullptr, step().rows, i32(config_.hidden), buffers_.y.data(), stream_.get());
+  }
+
+  // What launches that work on one layer's cache have in common.
+  template <typename Call>
+  [[nodiscard]] Call on_cache(int layer) const {
+    Call call;
+    call.dtype = options_.dtype;
+    call.step = step();
+    call.heads = i32(config_.heads);
+    call.kv_heads = i32(config_.kv_heads);
+    call.head_dim = i32(config_.head_dim);
+    call.max_length = i32(options_.max_length);
+    call.keys = buffers_.keys(layer);
+    call.values = buffers_.values(layer);
+    return call;
   }
 
   [[nodiscard]] BatchedProduct batched(const HeadProducts& p) const {

@@ -82,10 +82,7 @@ class ToyBackend : public Backend {
   }
 
   std::span<const std::int32_t> picked() override {
-    picked_.clear();
-    for (auto rest = logits(); !rest.empty(); rest = rest.subspan(kVocab)) {
-      picked_.push_back(largest(rest.first(kVocab)));
-    }
+    largest_of_rows(logits(), kVocab, picked_);
     return picked_;
   }
 
