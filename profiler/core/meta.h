@@ -61,6 +61,11 @@ struct SkippedCell {
   std::string reason;
 };
 
+// Something that a reader of the run's figures must know: what could not be recorded, and why.
+struct Note {
+  std::string text;  // one sentence
+};
+
 struct Meta {
   std::string tool_version;
   std::string run;      // name of the run: the first column of points.csv
@@ -100,6 +105,11 @@ struct Meta {
   // Cost of being profiled, as calibrated in this process.
   double scope_overhead_ns = 0;  // one open + close
   double overhead_fraction = 0;  // of the profiled time
+
+  // How the records were made: "timeline", "counters", "sampling", "PyTorch profiler", ...; empty:
+  // host scopes only.
+  std::string capture;
+  std::vector<Note> notes;
 };
 
 }  // namespace rooftop

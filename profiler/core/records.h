@@ -26,7 +26,7 @@ enum class ScopeKind : std::uint8_t { kStep = 1, kOp = 2, kForeign = 3 };
 // A range that the engine opened: a step (one forward pass) or an operator within it.
 struct ScopeRecord {
   ScopeId id = 0;
-  ScopeId parent = 0;  // the step of an op; 0 for a step
+  ScopeId parent = 0;  // the step of an op; the enclosing range of a foreign one; 0: none
   ScopeKind kind = ScopeKind::kForeign;
   Timestamp begin;
   Timestamp end;
@@ -50,6 +50,10 @@ struct ScopeRecord {
   std::uint64_t causal_pairs =
       0;  // sum of pairs that a causal mask keeps: s_q * L - s_q * (s_q - 1) / 2
   std::uint32_t logit_rows = 0;  // rows that the language-model head computes
+
+  // Foreign ranges: what else their recorder knew, "[16,559,1024][1024,1024]" for the input shapes
+  // of an operator.
+  StringId args = 0;
 };
 
 // One launch. On a CPU device an operator's run is the launch, and its scope's interval its time.
@@ -68,6 +72,9 @@ struct KernelRecord {
   std::uint64_t correlation = 0;
   std::uint64_t graph_node = 0;  // 0: not from a graph
   ScopeId scope = 0;             // the innermost scope it ran in
+  // The innermost scope around the launch itself where that is another one: a graph's kernel ran in
+  // the scope that was open when its node was captured, and belongs to the step around the launch.
+  ScopeId launch_scope = 0;
 };
 
 // A hardware counter of one launch. A counter that was not read has no record: absent is never

@@ -13,7 +13,7 @@ static_assert(std::endian::native == std::endian::little, "trace files are littl
 
 inline constexpr std::uint32_t kMagic = 0x43525452;  // "RTRC"
 inline constexpr std::uint32_t kFormatMajor = 1;
-inline constexpr std::uint32_t kFormatMinor = 0;
+inline constexpr std::uint32_t kFormatMinor = 1;
 
 inline constexpr std::size_t kMaxPayloadBytes = std::size_t{16} << 20;
 inline constexpr std::size_t kMaxFrameBytes =

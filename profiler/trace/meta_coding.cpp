@@ -95,6 +95,8 @@ void meta_fields(Visitor& v, Message& m) {
   v.field(28, m.scope_overhead_ns);
   v.field(29, m.overhead_fraction);
   v.field(30, m.prediction);
+  v.field(31, m.capture);
+  v.list(32, m.notes, [](auto& inner, auto& note) { inner.field(1, note.text); });
 }
 
 // Writes what is not 0 or empty, as proto3 does.

@@ -166,6 +166,7 @@ struct Schema<ScopeRecord> : HasInterval {
       column::number<&R::attention_pairs>(18),
       column::number<&R::causal_pairs>(19),
       column::number<&R::logit_rows>(20),
+      column::string<&R::args>(21),
   };
 };
 
@@ -192,6 +193,7 @@ struct Schema<KernelRecord> : HasInterval {
       column::number<&R::correlation>(16),
       column::number<&R::graph_node>(17),
       column::number<&R::scope>(18),
+      column::number<&R::launch_scope>(19),
   };
 };
 

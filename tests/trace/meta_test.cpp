@@ -41,6 +41,8 @@ Meta full_meta() {
   m.scope_overhead_ns = 41.5;
   m.overhead_fraction = 0.003;
   m.prediction = "transferred from a40";
+  m.capture = "timeline";
+  m.notes = {{"Counters were not read: no permission."}};
   return m;
 }
 
@@ -93,6 +95,9 @@ void expect_equal(const Meta& a, const Meta& b) {
   EXPECT_EQ(a.scope_overhead_ns, b.scope_overhead_ns);
   EXPECT_EQ(a.overhead_fraction, b.overhead_fraction);
   EXPECT_EQ(a.prediction, b.prediction);
+  EXPECT_EQ(a.capture, b.capture);
+  ASSERT_EQ(a.notes.size(), b.notes.size());
+  for (std::size_t i = 0; i < a.notes.size(); ++i) EXPECT_EQ(a.notes[i].text, b.notes[i].text);
 }
 
 TEST_F(Metadata, EveryField) {

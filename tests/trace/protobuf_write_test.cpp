@@ -52,7 +52,7 @@ TEST_F(Protobuf, ParsesWhatWeWrite) {
   EXPECT_EQ(trace.frame(trace.frame_size() - 1).kind(), Frame::END);
 
   const Columns kernels = columns_of(trace, Frame::KERNELS);
-  ASSERT_EQ(kernels.size(), 18U);
+  ASSERT_EQ(kernels.size(), 19U);
   ASSERT_EQ(kernels.at(KERNEL_ID).size(), written.kernels.size());
   for (std::size_t i = 0; i < written.kernels.size(); ++i) {
     const KernelRecord& k = written.kernels[i];
@@ -75,10 +75,11 @@ TEST_F(Protobuf, ParsesWhatWeWrite) {
     ASSERT_EQ(at(KERNEL_CORRELATION), k.correlation);
     ASSERT_EQ(at(KERNEL_GRAPH_NODE), k.graph_node);
     ASSERT_EQ(at(KERNEL_SCOPE), k.scope);
+    ASSERT_EQ(at(KERNEL_LAUNCH_SCOPE), k.launch_scope);
   }
 
   const Columns scopes = columns_of(trace, Frame::SCOPES);
-  ASSERT_EQ(scopes.size(), 20U);
+  ASSERT_EQ(scopes.size(), 21U);
   for (std::size_t i = 0; i < written.scopes.size(); ++i) {
     const ScopeRecord& s = written.scopes[i];
     const auto at = [&](ScopeColumn column) { return scopes.at(column)[i]; };
@@ -102,6 +103,7 @@ TEST_F(Protobuf, ParsesWhatWeWrite) {
     ASSERT_EQ(at(SCOPE_ATTENTION_PAIRS), s.attention_pairs);
     ASSERT_EQ(at(SCOPE_CAUSAL_PAIRS), s.causal_pairs);
     ASSERT_EQ(at(SCOPE_LOGIT_ROWS), s.logit_rows);
+    ASSERT_EQ(at(SCOPE_ARGS), s.args);
   }
 
   const Columns counters = columns_of(trace, Frame::COUNTERS);
@@ -173,7 +175,7 @@ TEST_F(Protobuf, ZoneMapsHold) {
       ++checked;
     }
   }
-  EXPECT_EQ(checked, 2 * (20 + 18 + 9 + 3));
+  EXPECT_EQ(checked, 2 * (21 + 19 + 9 + 3));
 }
 
 TEST_F(Protobuf, ZoneMapsOfDoubles) {

@@ -28,12 +28,12 @@ inline auto members(const ScopeRecord& r) {
   return std::tuple(r.id, r.parent, r.kind, r.begin, r.end, r.thread, r.name, r.op, r.layer,
                     r.fused_mask, r.phase, r.flags, r.batch, r.query_tokens, r.length,
                     r.total_query_tokens, r.total_keys, r.attention_pairs, r.causal_pairs,
-                    r.logit_rows);
+                    r.logit_rows, r.args);
 }
 inline auto members(const KernelRecord& r) {
   return std::tuple(r.id, r.device, r.stream, r.begin, r.end, r.name, r.grid, r.block,
                     r.dynamic_shared_bytes, r.static_shared_bytes, r.registers_per_thread,
-                    r.correlation, r.graph_node, r.scope);
+                    r.correlation, r.graph_node, r.scope, r.launch_scope);
 }
 // Doubles by their bits: NaN equals itself, and -0.0 is not 0.0.
 inline auto members(const CounterRecord& r) {
@@ -222,7 +222,8 @@ class Random {
          .total_keys = integer(),
          .attention_pairs = integer(),
          .causal_pairs = integer(),
-         .logit_rows = integer<std::uint32_t>()};
+         .logit_rows = integer<std::uint32_t>(),
+         .args = string(strings)};
   }
   void fill(KernelRecord& r, StringId strings) {
     r = {.id = integer(),
@@ -238,7 +239,8 @@ class Random {
          .registers_per_thread = integer<std::uint32_t>(),
          .correlation = integer(),
          .graph_node = integer(),
-         .scope = integer()};
+         .scope = integer(),
+         .launch_scope = integer()};
   }
   void fill(CounterRecord& r, StringId strings) {
     r = {.kernel = integer(),
