@@ -46,6 +46,7 @@ struct Shared {
   std::atomic<ScopeId> current_step{0};
   std::atomic<std::uint64_t> dropped{0};
   std::atomic<bool> reached{false};
+  std::atomic<const StepListener*> listener{nullptr};
   std::mutex mutex;  // guards threads and last_session
   std::vector<std::shared_ptr<ThreadState>> threads;
 };
@@ -58,11 +59,13 @@ Shared& shared() {
 
 // Trivially destructible: still readable while a thread's other objects are destroyed.
 thread_local bool thread_is_ending = false;
+thread_local const ThreadState* known_state = nullptr;  // null: no scope was ever opened here
 
 struct ThreadHandle {
   std::shared_ptr<ThreadState> state;
   ~ThreadHandle() {
     thread_is_ending = true;
+    known_state = nullptr;
     if (!state) return;
     state->finished.store(true, std::memory_order_release);
     // Nobody may be draining: a thread that leaves nothing behind takes its state along.
@@ -80,6 +83,7 @@ ThreadState* this_thread() noexcept {
     const std::lock_guard lock(shared().mutex);
     shared().threads.push_back(state);
     handle.state = std::move(state);
+    known_state = handle.state.get();
   } catch (const std::exception&) {
     return nullptr;
   }
@@ -176,8 +180,11 @@ int NVTX_API on_push(nvtxDomainHandle_t domain, const nvtxEventAttributes_t* att
   event.thread = state->thread;
   event.id = shared().next_id.fetch_add(1, std::memory_order_relaxed);
   event.parent = event.kind == ScopeEvent::Kind::kStep ? 0 : enclosing_step(*state);
-  if (event.kind == ScopeEvent::Kind::kStep)
+  if (event.kind == ScopeEvent::Kind::kStep) {
     shared().current_step.store(event.id, std::memory_order_relaxed);
+    if (const StepListener* listener = shared().listener.load(std::memory_order_acquire))
+      listener->begin(listener->context, event.id, event.payload.step);
+  }
   open.session = session;
   event.begin = now();  // last, so that our own work is outside the scope
   return static_cast<int>(level);
@@ -199,6 +206,9 @@ int NVTX_API on_pop(nvtxDomainHandle_t domain) {
   if (open.session == shared().session.load(std::memory_order_acquire)) {
     open.event.end = end;
     push_event(*state, open.event);
+    const StepListener* listener = shared().listener.load(std::memory_order_acquire);
+    if (listener != nullptr && open.event.kind == ScopeEvent::Kind::kStep)
+      listener->end(listener->context, open.event.id);
   }
   return static_cast<int>(level);
 }
@@ -266,6 +276,21 @@ bool start_recording() noexcept {
 }
 
 void stop_recording() noexcept { shared().session.store(0, std::memory_order_release); }
+
+ScopeId current_scope() noexcept {
+  const std::uint32_t session = shared().session.load(std::memory_order_acquire);
+  if (session == 0) return 0;
+  if (const ThreadState* state = known_state) {
+    for (std::size_t i = std::min(state->depth, kMaxDepth); i-- > 0;) {
+      if (state->open[i].session == session) return state->open[i].event.id;
+    }
+  }
+  return shared().current_step.load(std::memory_order_relaxed);
+}
+
+void set_step_listener(const StepListener* listener) noexcept {
+  shared().listener.store(listener, std::memory_order_release);
+}
 
 void drain_events(EventSink sink, void* context) {
   Shared& s = shared();

@@ -42,6 +42,20 @@ bool scopes_heard() noexcept;
 bool start_recording() noexcept;
 void stop_recording() noexcept;
 
+// The innermost scope that the calling thread has open and that is being recorded; else the step
+// that any thread has open; 0: none. What a launch on this thread belongs to.
+ScopeId current_scope() noexcept;
+
+// Told of every recorded step, on the engine's own thread: `begin` before the step's time begins,
+// `end` after it has ended. For what must start and stop with a step, hardware counters above all.
+struct StepListener {
+  void (*begin)(void* context, ScopeId step, const nvtx::StepPayload& payload) noexcept = nullptr;
+  void (*end)(void* context, ScopeId step) noexcept = nullptr;
+  void* context = nullptr;
+};
+// Null: nobody. The listener must outlive the recording. Between recordings only.
+void set_step_listener(const StepListener* listener) noexcept;
+
 // Hands over every event that is waiting, thread by thread, in each thread's order. From one thread
 // at a time.
 using EventSink = void (*)(void* context, const ScopeEvent& event);

@@ -70,6 +70,69 @@ TEST_F(NvtxScopes, RecordsStepsAndOperatorsWithPayloadsAndParents) {
   EXPECT_LE(head.end, step.end);
 }
 
+TEST_F(NvtxScopes, CurrentScopeIsTheInnermostOfThisThreadElseTheOpenStep) {
+  EXPECT_EQ(current_scope(), 0U);
+  ScopeId in_step = 0;
+  ScopeId in_op = 0;
+  ScopeId elsewhere = 0;
+  ScopeId after_op = 0;
+  {
+    const nvtx::Step s(nvtx::StepPayload{}, "decode");
+    in_step = current_scope();
+    {
+      const nvtx::Op op(nvtx::kQkv, 5, "qkv");
+      in_op = current_scope();
+      std::thread([&] { elsewhere = current_scope(); }).join();
+    }
+    after_op = current_scope();
+  }
+  EXPECT_EQ(current_scope(), 0U);
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(in_op, events[0].id);
+  EXPECT_EQ(in_step, events[1].id);
+  EXPECT_EQ(after_op, in_step);
+  EXPECT_EQ(elsewhere, in_step);
+}
+
+TEST_F(NvtxScopes, StepListenerHearsEveryRecordedStepAroundItsTime) {
+  struct Heard {
+    std::vector<ScopeId> began;
+    std::vector<ScopeId> ended;
+    std::uint32_t batch = 0;
+    Timestamp begin;
+    Timestamp end;
+  } heard;
+  StepListener listener;
+  listener.context = &heard;
+  listener.begin = [](void* to, ScopeId id, const nvtx::StepPayload& step) noexcept {
+    auto& h = *static_cast<Heard*>(to);
+    h.began.push_back(id);
+    h.batch = step.batch;
+    h.begin = now();
+  };
+  listener.end = [](void* to, ScopeId id) noexcept {
+    static_cast<Heard*>(to)->ended.push_back(id);
+    static_cast<Heard*>(to)->end = now();
+  };
+  set_step_listener(&listener);
+  {
+    nvtx::StepPayload step;
+    step.batch = 7;
+    const nvtx::Step s(step, "decode");
+    const nvtx::Op op(nvtx::kQkv, 5, "qkv");  // operators are not told
+  }
+  set_step_listener(nullptr);
+  { const nvtx::Step s(nvtx::StepPayload{}, "decode"); }
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(heard.began, std::vector<ScopeId>{events[1].id});
+  EXPECT_EQ(heard.ended, heard.began);
+  EXPECT_EQ(heard.batch, 7U);
+  EXPECT_LE(heard.begin, events[1].begin);
+  EXPECT_GE(heard.end, events[1].end);
+}
+
 TEST_F(NvtxScopes, DescribesTheModel) {
   nvtx::ModelPayload model;
   model.hidden = 4096;
