@@ -57,7 +57,7 @@ void ScopeClassifier::add(std::span<const ScopeRecord> scopes) {
 
 Classification ScopeClassifier::kernel(ScopeId scope, Timestamp begin, Timestamp end) const {
   // Foreign ranges may lie between an operator and its launch; a cycle of parents ends here too.
-  constexpr int kDeepest = 16;
+  constexpr int kDeepest = 64;
   Classification result;
   ScopeId id = scope;
   for (int depth = 0; id != 0 && depth < kDeepest; ++depth) {
@@ -81,8 +81,32 @@ Classification ScopeClassifier::kernel(ScopeId scope, Timestamp begin, Timestamp
   return result;
 }
 
-Classification ScopeClassifier::memcpy(ScopeId scope, Timestamp begin, Timestamp end) const {
-  Classification result = kernel(scope, begin, end);
+Classification ScopeClassifier::kernel(const KernelRecord& record) {
+  // More nodes than any process keeps alive; only a broken trace has more.
+  constexpr std::size_t kMostGraphNodes = std::size_t{1} << 20;
+  Classification result = kernel(record.scope, record.begin, record.end);
+  if (record.graph_node != 0) {
+    const bool known = !result.rule.empty();
+    if (known && graph_nodes_.size() < kMostGraphNodes) {
+      graph_nodes_[record.graph_node] = {.op = result.op, .layer = result.layer};
+    }
+    const auto it = known ? graph_nodes_.end() : graph_nodes_.find(record.graph_node);
+    if (it != graph_nodes_.end()) {
+      result.op = it->second.op;
+      result.layer = it->second.layer;
+      result.rule = "scope";
+    }
+  }
+  if (record.launch_scope != 0) {
+    result.step = kernel(record.launch_scope, record.begin, record.end).step;
+  }
+  return result;
+}
+
+Classification ScopeClassifier::memcpy(const KernelRecord& record) const {
+  // The scope of a graph's copy is that of its capture, whose step is over.
+  const ScopeId around = record.graph_node == 0 ? record.scope : record.launch_scope;
+  Classification result = kernel(around, record.begin, record.end);
   result.op = Operator::kMemcpy;
   result.rule = "memcpy";
   return result;

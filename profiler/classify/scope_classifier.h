@@ -42,8 +42,14 @@ class ScopeClassifier {
   // or whose scope was lost, belongs to the step that was open when it began; a launch whose scope
   // lies in a step that is not in the trace (the process was killed within it) belongs to none.
   [[nodiscard]] Classification kernel(ScopeId scope, Timestamp begin, Timestamp end) const;
-  // The same for a copy, whose operator is memcpy wherever it happens.
-  [[nodiscard]] Classification memcpy(ScopeId scope, Timestamp begin, Timestamp end) const;
+  // The same for a whole record. What a graph's kernel does is said by the scope that was open when
+  // its node was captured, which step it belongs to by the scope around the launch of the graph. An
+  // answer is remembered by graph node, since a graph is replayed long after its capture's scopes
+  // have left the window.
+  [[nodiscard]] Classification kernel(const KernelRecord& record);
+  // The same for a copy, whose operator is memcpy wherever it happens. A graph's copy belongs to
+  // the step that was open when it began.
+  [[nodiscard]] Classification memcpy(const KernelRecord& record) const;
 
  private:
   struct Scope {
@@ -52,8 +58,14 @@ class ScopeClassifier {
     std::int32_t layer = -1;
   };
 
+  struct Operation {
+    Operator op = Operator::kUnclassified;
+    std::int32_t layer = -1;
+  };
+
   const StepTable& steps_;
   std::size_t window_;
+  std::unordered_map<std::uint64_t, Operation> graph_nodes_;
   std::unordered_map<ScopeId, Scope> scopes_;
   std::deque<ScopeId> order_;  // oldest first
 };

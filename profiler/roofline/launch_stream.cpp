@@ -143,11 +143,11 @@ class Stream : public trace::Visitor {
     launch.record = waiting.record;
     const KernelRecord& record = waiting.record;
     if (waiting.is_copy) {
-      launch.classification = classifier_.memcpy(record.scope, record.begin, record.end);
+      launch.classification = classifier_.memcpy(record);
       launch.name = name_of(waiting.kind);
       launch.copied = device_traffic(waiting.kind, static_cast<double>(waiting.bytes));
     } else {
-      launch.classification = classifier_.kernel(record.scope, record.begin, record.end);
+      launch.classification = classifier_.kernel(record);
       launch.counters = counters_.take(record.id);
       launch.name = reader_.string(record.name);
     }

@@ -40,6 +40,14 @@ ScopeRecord foreign(ScopeId id, ScopeId parent) {
   return record;
 }
 
+KernelRecord launch(ScopeId scope, std::int64_t begin, std::int64_t end) {
+  KernelRecord record;
+  record.scope = scope;
+  record.begin = {begin};
+  record.end = {end};
+  return record;
+}
+
 StepTable table_of(const std::vector<ScopeRecord>& scopes) {
   StepTable table;
   table.add(scopes);
@@ -126,7 +134,7 @@ TEST(ScopeClassifier, AnOperatorsScopeNamesTheLaunch) {
   EXPECT_EQ(c.layer, 7);
   EXPECT_EQ(c.step, 1U);
   EXPECT_EQ(c.rule, "scope");
-  const Classification copy = classifier.memcpy(3, {150}, {160});
+  const Classification copy = classifier.memcpy(launch(3, 150, 160));
   EXPECT_EQ(copy.op, Operator::kMemcpy);
   EXPECT_EQ(copy.step, 1U);
   EXPECT_EQ(copy.rule, "memcpy");
@@ -184,6 +192,42 @@ TEST(ScopeClassifier, ForgetsTheOldestScopesBeyondItsWindow) {
   EXPECT_EQ(classifier.kernel(2, {10}, {20}).step, 0U);
   EXPECT_EQ(classifier.kernel(3, {10}, {20}).op, Operator::kK);
   EXPECT_EQ(classifier.kernel(4, {10}, {20}).op, Operator::kV);
+}
+
+TEST(ScopeClassifier, AGraphsKernelDoesWhatWasCapturedInTheStepOfItsLaunch) {
+  const StepTable table = table_of({step(1, 100, 200), step(2, 200, 300), step(3, 300, 400)});
+  ScopeClassifier classifier(table, 2);
+  classifier.add(std::vector{op(4, 1, Operator::kDown, 7)});
+  KernelRecord kernel = launch(4, 250, 260);
+  kernel.graph_node = 11;
+  kernel.launch_scope = 2;
+  Classification c = classifier.kernel(kernel);
+  EXPECT_EQ(c.op, Operator::kDown);
+  EXPECT_EQ(c.layer, 7);
+  EXPECT_EQ(c.step, 1U);
+
+  // A later replay, when the scopes of the capture have left the window.
+  classifier.add(std::vector{foreign(5, 2), foreign(6, 2), foreign(7, 3)});
+  kernel.begin = {350};
+  kernel.end = {360};
+  kernel.launch_scope = 7;
+  c = classifier.kernel(kernel);
+  EXPECT_EQ(c.op, Operator::kDown);
+  EXPECT_EQ(c.layer, 7);
+  EXPECT_EQ(c.step, 2U);
+  EXPECT_EQ(c.rule, "scope");
+
+  kernel.graph_node = 12;  // another node of the same forgotten scope: nothing is known
+  EXPECT_EQ(classifier.kernel(kernel).op, Operator::kUnclassified);
+}
+
+TEST(ScopeClassifier, AGraphsCopyBelongsToTheStepOfItsTime) {
+  const StepTable table = table_of({step(1, 100, 200), step(2, 200, 300)});
+  const ScopeClassifier classifier(table);
+  KernelRecord copy = launch(1, 250, 260);
+  EXPECT_EQ(classifier.memcpy(copy).step, 0U);
+  copy.graph_node = 9;
+  EXPECT_EQ(classifier.memcpy(copy).step, 1U);
 }
 
 }  // namespace
