@@ -18,8 +18,10 @@ using ScopeId = std::uint64_t;   // unique in a trace, counted from 1; 0 means n
 using KernelId = std::uint64_t;  // unique in a trace, counted from 1; 0 means none
 
 // Step flags.
-inline constexpr std::uint32_t kStepWarmup = 1U
-                                             << 0;  // kept in the trace, left out of every average
+// Kept in the trace, left out of every average: a warm-up; a step whose kernels were not recorded
+// to keep within the overhead that a user allows.
+inline constexpr std::uint32_t kStepWarmup = 1U << 0;
+inline constexpr std::uint32_t kStepUntraced = 1U << 1;
 
 enum class ScopeKind : std::uint8_t { kStep = 1, kOp = 2, kForeign = 3 };
 
