@@ -10,9 +10,12 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "profiler/capture/nvtx_scopes.h"
+#include "profiler/capture/session_records.h"
+#include "profiler/capture/step_gate.h"
 #include "profiler/trace/writer.h"
 
 namespace rooftop::capture {
@@ -25,81 +28,37 @@ constexpr int kDrainsPerFlush = 5;  // so that SIGKILL costs 250 ms of records a
 // A forked child has neither the drain thread nor a right to the file.
 std::atomic<pid_t> recording_pid{0};
 
-ScopeRecord to_scope(const ScopeEvent& event, StringId name) {
-  ScopeRecord r;
-  r.id = event.id;
-  r.parent = event.parent;
-  r.begin = event.begin;
-  r.end = event.end;
-  r.thread = event.thread;
-  r.name = name;
-  if (event.kind == ScopeEvent::Kind::kOp) {
-    const nvtx::OpPayload& op = event.payload.op;
-    r.kind = ScopeKind::kOp;
-    r.op = op.op < kOperatorCount ? static_cast<Operator>(op.op) : Operator::kUnclassified;
-    r.layer = op.layer;
-    r.fused_mask = op.fused_mask;
-    return r;
+// Sources' records on their way to the file. After the first failure they have nowhere to go.
+class WriterSink : public RecordSink {
+ public:
+  WriterSink(trace::Writer& writer, KernelId& next_kernel, Status& first_error)
+      : writer_(writer), next_kernel_(next_kernel), first_error_(first_error) {}
+  StringId intern(std::string_view text) override { return writer_.intern(text); }
+  KernelId next_kernel() override { return next_kernel_++; }
+  void add(const KernelRecord& record) override { keep(record); }
+  void add(const CounterRecord& record) override { keep(record); }
+  void add(const SampleRecord& record) override { keep(record); }
+  void add(const MemcpyRecord& record) override { keep(record); }
+  void add(const DropRecord& record) override { keep(record); }
+
+ private:
+  template <class Record>
+  void keep(const Record& record) {
+    if (!first_error_.ok()) return;
+    if (Status added = writer_.add(record); !added.ok()) first_error_ = std::move(added);
   }
-  const nvtx::StepPayload& step = event.payload.step;
-  r.kind = ScopeKind::kStep;
-  r.phase = step.phase <= static_cast<std::uint32_t>(Phase::kMixed) ? static_cast<Phase>(step.phase)
-                                                                    : Phase::kUnknown;
-  r.flags = step.flags;
-  r.batch = step.batch;
-  r.query_tokens = step.query_tokens;
-  r.length = std::max(step.length, step.query_tokens);
-  r.logit_rows = step.logit_rows != 0 ? step.logit_rows : step.batch;
-  const std::uint64_t b = step.batch;
-  const std::uint64_t q = step.query_tokens;
-  const std::uint64_t l =
-      std::max(step.length, step.query_tokens);  // new tokens are among the keys
-  const bool alike = step.total_query_tokens == 0;
-  r.total_query_tokens = alike ? b * q : step.total_query_tokens;
-  r.total_keys = alike ? b * l : step.total_keys;
-  r.attention_pairs = alike ? b * q * l : step.attention_pairs;
-  r.causal_pairs = alike ? b * (q * l - (q > 0 ? q * (q - 1) / 2 : 0)) : step.causal_pairs;
-  return r;
-}
-
-KernelRecord to_kernel(const ScopeRecord& scope, KernelId id) {
-  KernelRecord k;
-  k.id = id;
-  k.stream = scope.thread;
-  k.begin = scope.begin;
-  k.end = scope.end;
-  k.name = scope.name;
-  k.scope = scope.id;
-  return k;
-}
-
-Meta to_meta(const ScopeEvent& event) {
-  const nvtx::ModelPayload& m = event.payload.model;
-  Meta meta;
-  meta.model = {.name = event.name.data(),
-                .hidden = m.hidden,
-                .layers = m.layers,
-                .heads = m.heads,
-                .kv_heads = m.kv_heads,
-                .head_dim = m.head_dim,
-                .ffn = m.ffn,
-                .vocab = m.vocab,
-                .tied_embeddings = m.tied_embeddings != 0,
-                .max_positions = m.max_positions};
-  meta.layers_run = m.layers_run;
-  meta.attention = m.flash != 0 ? "flash" : "unfused";
-  meta.causal_skip = m.causal_skip != 0;
-  meta.weight_bytes = m.weight_bytes;
-  meta.activation_bytes = m.activation_bytes;
-  meta.kv_bytes = m.kv_bytes;
-  return meta;
-}
+  trace::Writer& writer_;
+  KernelId& next_kernel_;
+  Status& first_error_;
+};
 
 }  // namespace
 
 struct Session::Impl {
   trace::Writer writer;
   bool host_kernels = true;
+  std::vector<std::unique_ptr<RecordSource>> sources;
+  std::optional<StepGate> gate;
   std::mutex writer_mutex;  // the drain thread and add_meta()
   std::thread drainer;
   std::mutex stop_mutex;
@@ -108,6 +67,7 @@ struct Session::Impl {
   bool running = false;
   Status first_error;
   KernelId next_kernel = 1;
+  std::vector<Note> notes;  // why sources were left out
   double scope_ns = 0;
   std::uint64_t scopes = 0;
   std::int64_t profiled_ns = 0;  // sum of the steps' durations
@@ -118,6 +78,7 @@ struct Session::Impl {
       if (Status opened = writer.open(options.output, meta); !opened.ok()) return opened;
       host_kernels = options.host_kernels;
       scope_ns = calibrate_scope_ns();
+      start_sources(options);
       recording_pid.store(getpid());
       // The host's signals are for the host's threads.
       sigset_t all;
@@ -133,6 +94,26 @@ struct Session::Impl {
     }
   }
 
+  // A source that cannot record is left out, and the trace says why: the rest is worth having.
+  void start_sources(const SessionOptions& options) {
+    Meta refusals;
+    for (const auto& make : options.sources) {
+      std::unique_ptr<RecordSource> source = make();
+      if (source == nullptr) continue;
+      Status started = source->start();
+      if (started.ok()) {
+        sources.push_back(std::move(source));
+      } else {
+        refusals.notes.push_back({started.message()});
+      }
+    }
+    notes = refusals.notes;
+    if (!notes.empty()) keep(writer.add_meta(refusals));
+    const bool can_pause = std::any_of(sources.begin(), sources.end(),
+                                       [](const auto& source) { return source->can_pause(); });
+    if (can_pause) gate.emplace(sources, options.overhead_budget);
+  }
+
   void keep(Status status) {
     if (!status.ok() && first_error.ok()) first_error = std::move(status);
   }
@@ -141,8 +122,11 @@ struct Session::Impl {
     if (!first_error.ok()) return;  // the engine goes on; its records have nowhere to go
     if (event.kind == ScopeEvent::Kind::kModel) return keep(writer.add_meta(to_meta(event)));
     ++scopes;
-    const ScopeRecord scope = to_scope(event, writer.intern(event.name.data()));
-    if (scope.kind == ScopeKind::kStep) profiled_ns += (scope.end - scope.begin).ns;
+    ScopeRecord scope = to_scope(event, writer.intern(event.name.data()));
+    if (scope.kind == ScopeKind::kStep) {
+      profiled_ns += (scope.end - scope.begin).ns;
+      if (gate && gate->was_left_out(scope.id)) scope.flags |= kStepUntraced;
+    }
     keep(writer.add(scope));
     if (host_kernels && scope.kind == ScopeKind::kOp)
       keep(writer.add(to_kernel(scope, next_kernel++)));
@@ -160,6 +144,8 @@ struct Session::Impl {
     const std::lock_guard lock(writer_mutex);
     drain_events([](void* self, const ScopeEvent& event) { static_cast<Impl*>(self)->take(event); },
                  this);
+    WriterSink sink(writer, next_kernel, first_error);
+    for (const auto& source : sources) source->drain(sink);
     if (const std::uint64_t lost = take_dropped(); lost > 0) {
       keep(writer.add(
           DropRecord{.when = now(), .source = writer.intern("scope ring"), .count = lost}));
@@ -167,6 +153,7 @@ struct Session::Impl {
   }
 
   void flush() {
+    for (const auto& source : sources) source->flush();
     const std::lock_guard lock(writer_mutex);
     keep(writer.flush());
   }
@@ -190,7 +177,18 @@ struct Session::Impl {
       meta.overhead_fraction =
           scope_ns * static_cast<double>(scopes) / static_cast<double>(profiled_ns);
     }
+    for (const auto& source : sources) source->describe(meta);
+    if (gate) add_cost(gate->cost(), meta);
     keep(writer.add_meta(meta));
+  }
+
+  // Of recording on the device, beside the scopes' own.
+  static void add_cost(const StepGate::Cost& cost, Meta& meta) {
+    if (cost.measured) meta.overhead_fraction += cost.spent;
+    if (cost.left_out > 0) {
+      meta.notes.push_back({std::to_string(cost.left_out) +
+                            " steps were not recorded, to keep within the overhead allowed"});
+    }
   }
 };
 
@@ -243,6 +241,7 @@ Status Session::stop() noexcept {
     return {};
   }
   stop_recording();
+  for (const auto& source : impl_->sources) source->stop();
   {
     const std::lock_guard lock(impl_->stop_mutex);
     impl_->stopping = true;
@@ -252,7 +251,10 @@ Status Session::stop() noexcept {
   impl_->drain();
   impl_->write_overhead();
   impl_->keep(impl_->writer.finish());
+  impl_->gate.reset();
   return impl_->first_error;
 }
+
+const std::vector<Note>& Session::notes() const noexcept { return impl_->notes; }
 
 }  // namespace rooftop::capture

@@ -3,9 +3,12 @@
 // running, and says so at the end.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "profiler/capture/record_source.h"
 #include "profiler/core/error.h"
 #include "profiler/core/meta.h"
 
@@ -16,6 +19,12 @@ struct SessionOptions {
   Meta meta;  // what is known before the run; a model described through NVTX fills in the rest
   bool host_kernels = true;  // every operator scope is also a launch on device 0: right where
                              // operators run on the CPU
+  // Make what records beside the scopes (null: nothing), in the order in which they are started: a
+  // source is made after the file was opened. One that cannot start is left out; notes() and the
+  // trace say why.
+  std::vector<std::function<std::unique_ptr<RecordSource>()>> sources;
+  // Share of the run's time that sources may cost: they then leave out steps. 0: no limit.
+  double overhead_budget = 0;
 };
 
 class Session {
@@ -35,6 +44,9 @@ class Session {
   // Stops listening, writes what is left and the cost of having been profiled. The first error of
   // the session, if any.
   Status stop() noexcept;
+
+  // Why sources were left out, one sentence each.
+  [[nodiscard]] const std::vector<Note>& notes() const noexcept;
 
  private:
   struct Impl;

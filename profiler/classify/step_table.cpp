@@ -30,7 +30,7 @@ void StepTable::add(std::span<const ScopeRecord> scopes) {
                       .begin = scope.begin,
                       .end = scope.end,
                       .phase = scope.phase <= Phase::kMixed ? scope.phase : Phase::kUnknown,
-                      .warmup = (scope.flags & kStepWarmup) != 0,
+                      .warmup = (scope.flags & (kStepWarmup | kStepUntraced)) != 0,
                       .batch = scope.batch,
                       .query_tokens = scope.query_tokens,
                       .length = scope.length,

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -194,6 +195,128 @@ TEST_F(SessionTest, SigkillCostsThreeTenthsOfASecond) {
   const Contents contents(o.output);
   EXPECT_TRUE(contents.recovery.truncated);
   EXPECT_GT(contents.kernel_records.size(), 50U);
+}
+
+// A source that yields one kernel for each drain between start and stop, and one more after it.
+class OneKernelADrain : public RecordSource {
+ public:
+  struct Log {
+    int started = 0;
+    int stopped = 0;
+    int paused = 0;
+    int resumed = 0;
+    std::uint64_t given = 0;
+  };
+  explicit OneKernelADrain(Log& log, std::string refusal = {})
+      : log_(log), refusal_(std::move(refusal)) {}
+  Status start() noexcept override {
+    if (!refusal_.empty()) return Status::failed(refusal_);
+    ++log_.started;
+    return {};
+  }
+  void drain(RecordSink& sink) override {
+    KernelRecord kernel;
+    kernel.id = sink.next_kernel();
+    kernel.name = sink.intern("kernel");
+    kernel.begin = kernel.end = now();
+    sink.add(kernel);
+    sink.add(CounterRecord{
+        .kernel = kernel.id, .metric = sink.intern("dram__bytes_read.sum"), .value = 5});
+    sink.add(DropRecord{.when = now(), .source = sink.intern("source"), .count = 2});
+    ++log_.given;
+  }
+  [[nodiscard]] bool can_pause() const noexcept override { return true; }
+  void pause() noexcept override { ++log_.paused; }
+  void resume() noexcept override { ++log_.resumed; }
+  void stop() noexcept override { ++log_.stopped; }
+  void describe(Meta& meta) const override {
+    meta.capture = "timeline";
+    meta.notes.push_back({"described"});
+  }
+
+ private:
+  Log& log_;
+  std::string refusal_;
+};
+
+TEST_F(SessionTest, SourcesRecordBesideTheScopes) {
+  OneKernelADrain::Log log;
+  SessionOptions o = options();
+  o.host_kernels = false;
+  o.sources = {[&] { return std::make_unique<OneKernelADrain>(log); },
+               [] { return std::unique_ptr<RecordSource>(); }};
+  {
+    Session session;
+    ASSERT_TRUE(session.start(o).ok());
+    one_step(nvtx::kInit, 5, 5);
+    EXPECT_TRUE(session.notes().empty());
+    ASSERT_TRUE(session.stop().ok());
+  }
+  EXPECT_EQ(log.started, 1);
+  EXPECT_EQ(log.stopped, 1);
+  EXPECT_GE(log.given, 1U);
+  const Contents contents(o.output);
+  EXPECT_EQ(contents.kernel_records.size(), log.given);
+  EXPECT_EQ(contents.dropped, 2 * log.given);
+  EXPECT_EQ(contents.scope_records.size(), 2U);
+  EXPECT_EQ(contents.meta.capture, "timeline");
+  ASSERT_EQ(contents.meta.notes.size(), 1U);
+  EXPECT_EQ(contents.meta.notes[0].text, "described");
+}
+
+TEST_F(SessionTest, SourceThatCannotStartIsLeftOutWithItsReason) {
+  OneKernelADrain::Log log;
+  OneKernelADrain::Log other;
+  SessionOptions o = options();
+  o.host_kernels = false;
+  o.sources = {[&] { return std::make_unique<OneKernelADrain>(log, "no permission"); },
+               [&] { return std::make_unique<OneKernelADrain>(other); }};
+  {
+    Session session;
+    ASSERT_TRUE(session.start(o).ok());
+    ASSERT_EQ(session.notes().size(), 1U);
+    EXPECT_EQ(session.notes()[0].text, "no permission");
+    ASSERT_TRUE(session.stop().ok());
+  }
+  EXPECT_EQ(log.given, 0U);
+  EXPECT_EQ(log.stopped, 0);
+  EXPECT_GE(other.given, 1U);
+  const Contents contents(o.output);
+  ASSERT_EQ(contents.meta.notes.size(), 2U);
+  EXPECT_EQ(contents.meta.notes[0].text, "no permission");
+}
+
+TEST_F(SessionTest, BudgetLeavesOutStepsAndMarksThem) {
+  OneKernelADrain::Log log;
+  SessionOptions o = options();
+  o.host_kernels = false;
+  o.overhead_budget = 0.01;
+  o.sources = {[&] { return std::make_unique<OneKernelADrain>(log); }};
+  {
+    Session session;
+    ASSERT_TRUE(session.start(o).ok());
+    for (int i = 0; i < 64; ++i) one_step(nvtx::kAr, 1, 9);
+    ASSERT_TRUE(session.stop().ok());
+  }
+  EXPECT_GT(log.paused, 0);
+  EXPECT_GT(log.resumed, 0);
+  const Contents contents(o.output);
+  std::size_t left_out = 0;
+  std::size_t steps = 0;
+  for (const ScopeRecord& scope : contents.scope_records) {
+    if (scope.kind != ScopeKind::kStep) continue;
+    ++steps;
+    if ((scope.flags & kStepUntraced) != 0) ++left_out;
+  }
+  EXPECT_EQ(steps, 64U);
+  EXPECT_GE(left_out, 8U);
+  EXPECT_LT(left_out, 64U);
+  const bool told =
+      std::any_of(contents.meta.notes.begin(), contents.meta.notes.end(), [&](const Note& note) {
+        return note.text == std::to_string(left_out) +
+                                " steps were not recorded, to keep within the overhead allowed";
+      });
+  EXPECT_TRUE(told);
 }
 
 }  // namespace
