@@ -1,327 +1,370 @@
 #include "profiler/capture/nvtx_scopes.h"
 
 #include <pthread.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
-#include <memory>
-#include <mutex>
-#include <new>
-#include <string_view>
-#include <vector>
+#include <string>
 
 #include "profiler/capture/injection_hook.h"
-#include "profiler/capture/spsc_ring.h"
+#include "profiler/capture/nvtx_recorder.h"
+#include "profiler/capture/nvtx_threads.h"
 
 namespace rooftop::capture {
 namespace {
 
-constexpr std::size_t kRingEvents =
-    8192;  // 1.5 MiB a thread; a CPU decode step of 32 layers makes about 400
-constexpr std::size_t kMaxDepth = 64;
-
-struct OpenScope {
-  ScopeEvent event;
-  std::uint32_t session = 0;  // recording session in which it was opened; 0: not recorded
-};
-
-// What one engine thread owns. Kept alive by the registry until its ring is empty and its thread is
-// gone.
-struct ThreadState {
-  explicit ThreadState(std::uint32_t id) : ring(kRingEvents), thread(id) {}
-  SpscRing<ScopeEvent> ring;
-  std::uint32_t thread;
-  std::atomic<bool> finished{false};
-  std::array<OpenScope, kMaxDepth> open;
-  std::size_t depth = 0;
-};
-
 struct Shared {
   std::atomic<std::uint32_t> session{0};  // 0: nobody records
-  std::uint32_t last_session = 0;
+  std::atomic<std::uint32_t> last_session{0};
+  std::atomic<bool> follow_all{false};  // stays: a range's end must find its beginning
+  std::atomic<bool> record_all{false};
   std::atomic<ScopeId> next_id{1};
   std::atomic<ScopeId> current_step{0};
   std::atomic<std::uint64_t> dropped{0};
+  std::atomic<std::uint64_t> skipped{0};
   std::atomic<bool> reached{false};
   std::atomic<const StepListener*> listener{nullptr};
-  std::mutex mutex;  // guards threads and last_session
-  std::vector<std::shared_ptr<ThreadState>> threads;
+};
+// Constant-initialised and never destroyed: engine threads may close scopes while the process ends.
+constinit Shared shared;
+
+// An event as it lies in a ring, followed by its payload and its name.
+struct EventHead {
+  ScopeEvent::Kind kind;
+  std::uint8_t payload_size;
+  std::uint16_t name_length;
+  std::uint32_t thread;
+  ScopeId id;
+  ScopeId parent;
+  Timestamp begin;
+  Timestamp end;
 };
 
-// Never destroyed: engine threads may close scopes while the process ends.
-Shared& shared() {
-  static auto* instance = new Shared;
-  return *instance;
-}
-
-// Trivially destructible: still readable while a thread's other objects are destroyed.
-thread_local bool thread_is_ending = false;
-thread_local const ThreadState* known_state = nullptr;  // null: no scope was ever opened here
-
-struct ThreadHandle {
-  std::shared_ptr<ThreadState> state;
-  ~ThreadHandle() {
-    thread_is_ending = true;
-    known_state = nullptr;
-    if (!state) return;
-    state->finished.store(true, std::memory_order_release);
-    // Nobody may be draining: a thread that leaves nothing behind takes its state along.
-    const std::lock_guard lock(shared().mutex);
-    if (state->ring.empty()) std::erase(shared().threads, state);
+std::uint8_t payload_size(ScopeEvent::Kind kind) noexcept {
+  switch (kind) {
+    case ScopeEvent::Kind::kStep:
+      return sizeof(nvtx::StepPayload);
+    case ScopeEvent::Kind::kOp:
+      return sizeof(nvtx::OpPayload);
+    case ScopeEvent::Kind::kModel:
+      return sizeof(nvtx::ModelPayload);
+    case ScopeEvent::Kind::kForeign:
+      break;
   }
-};
-
-ThreadState* this_thread() noexcept {
-  if (thread_is_ending) return nullptr;
-  thread_local ThreadHandle handle;
-  if (handle.state) return handle.state.get();
-  try {
-    auto state = std::make_shared<ThreadState>(static_cast<std::uint32_t>(syscall(SYS_gettid)));
-    const std::lock_guard lock(shared().mutex);
-    shared().threads.push_back(state);
-    handle.state = std::move(state);
-    known_state = handle.state.get();
-  } catch (const std::exception&) {
-    return nullptr;
-  }
-  return handle.state.get();
+  return 0;
 }
 
-// The domain "rooftop" and every other one, as handles.
-nvtxDomainHandle_t our_domain() {
-  static char mark;
-  return reinterpret_cast<nvtxDomainHandle_t>(&mark);
-}
-nvtxDomainHandle_t foreign_domain() {
-  static char mark;
-  return reinterpret_cast<nvtxDomainHandle_t>(&mark);
+void count_drop() noexcept { shared.dropped.fetch_add(1, std::memory_order_relaxed); }
+
+void push_event(ThreadScopes& scopes, const OpenScope& scope, Timestamp end,
+                const char* name) noexcept {
+  const EventHead head{.kind = scope.kind,
+                       .payload_size = payload_size(scope.kind),
+                       .name_length = scope.name_length,
+                       .thread = scopes.thread,
+                       .id = scope.id,
+                       .parent = scope.parent,
+                       .begin = scope.begin,
+                       .end = end};
+  std::byte* to = scopes.ring.reserve(sizeof head + head.payload_size + head.name_length);
+  if (to == nullptr) return count_drop();
+  std::memcpy(to, &head, sizeof head);
+  std::memcpy(to + sizeof head, &scope.payload, head.payload_size);
+  std::memcpy(to + sizeof head + head.payload_size, name, head.name_length);
+  scopes.ring.commit();
 }
 
-// The first payload with one of our schemas, or null. Sizes are the caller's word: a shorter
-// payload than we know (an older header) is copied as far as it goes, the rest keeps its defaults.
-const nvtxPayloadData_t* find_payload(const nvtxEventAttributes_t& attributes) {
-  if (attributes.payloadType != NVTX_PAYLOAD_TYPE_EXT) return nullptr;
-  const auto* data = reinterpret_cast<const nvtxPayloadData_t*>(attributes.payload.ullValue);
-  if (data == nullptr) return nullptr;
-  for (int i = 0; i < attributes.reserved0; ++i) {
-    if (data[i].payload == nullptr) continue;
-    if (data[i].schemaId >= nvtx::kStepSchema && data[i].schemaId <= nvtx::kModelSchema)
-      return &data[i];
-  }
-  return nullptr;
-}
-
+// Sizes are the caller's word: a shorter payload than we know (an older header) is copied as far as
+// it goes, the rest keeps its defaults.
 template <typename T>
-void copy_payload(T& to, const nvtxPayloadData_t& from) {
+void copy_payload(T& to, const nvtxPayloadData_t& from) noexcept {
   to = T{};
   std::memcpy(&to, from.payload, std::min(sizeof(T), from.size));
 }
 
-void copy_name(ScopeEvent& event, const nvtxEventAttributes_t& attributes) {
-  if (attributes.messageType != NVTX_MESSAGE_TYPE_ASCII || attributes.message.ascii == nullptr)
-    return;
-  const std::size_t length = strnlen(attributes.message.ascii, event.name.size() - 1);
-  std::memcpy(event.name.data(), attributes.message.ascii, length);
-  event.name[length] = 0;
-}
-
-// Fills kind, payload and name; false for what is not ours.
-bool decode(ScopeEvent& event, const nvtxEventAttributes_t* attributes) {
-  if (attributes == nullptr) return false;
-  const nvtxPayloadData_t* data = find_payload(*attributes);
-  if (data == nullptr) return false;
-  if (data->schemaId == nvtx::kStepSchema) {
-    event.kind = ScopeEvent::Kind::kStep;
-    copy_payload(event.payload.step, *data);
-  } else if (data->schemaId == nvtx::kOpSchema) {
-    event.kind = ScopeEvent::Kind::kOp;
-    copy_payload(event.payload.op, *data);
-  } else {
-    event.kind = ScopeEvent::Kind::kModel;
-    copy_payload(event.payload.model, *data);
+// Fills kind and payload; false for what is not recorded.
+bool describe(OpenScope& scope, const RangeStart& range) noexcept {
+  if (range.domain != our_domain()) {
+    scope.kind = ScopeEvent::Kind::kForeign;
+    return shared.record_all.load(std::memory_order_relaxed);
   }
-  event.name[0] = 0;
-  copy_name(event, *attributes);
-  return true;
-}
-
-void push_event(ThreadState& state, const ScopeEvent& event) {
-  if (!state.ring.push(event)) shared().dropped.fetch_add(1, std::memory_order_relaxed);
-}
-
-// The innermost open step of this thread; else the step that any thread has open (worker threads of
-// an engine).
-ScopeId enclosing_step(const ThreadState& state) {
-  for (std::size_t i = std::min(state.depth, kMaxDepth); i-- > 0;) {
-    const OpenScope& open = state.open[i];
-    if (open.session != 0 && open.event.kind == ScopeEvent::Kind::kStep) return open.event.id;
+  if (range.payload == nullptr) return false;
+  switch (range.payload->schemaId) {
+    case nvtx::kStepSchema:
+      scope.kind = ScopeEvent::Kind::kStep;
+      copy_payload(scope.payload.step, *range.payload);
+      return true;
+    case nvtx::kOpSchema:
+      scope.kind = ScopeEvent::Kind::kOp;
+      copy_payload(scope.payload.op, *range.payload);
+      return true;
+    default:
+      return false;
   }
-  return shared().current_step.load(std::memory_order_relaxed);
 }
 
-int NVTX_API on_push(nvtxDomainHandle_t domain, const nvtxEventAttributes_t* attributes) {
-  if (domain != our_domain()) return 0;
-  ThreadState* state = this_thread();
-  if (state == nullptr) return 0;
-  const std::size_t level = state->depth++;
-  const std::uint32_t session = shared().session.load(std::memory_order_acquire);
-  if (level >= kMaxDepth) {
-    if (session != 0) shared().dropped.fetch_add(1, std::memory_order_relaxed);
-    return static_cast<int>(level);
+// The innermost range that is open here and recorded, steps only if asked for; else the step that
+// any thread has open (worker threads of an engine).
+ScopeId innermost(const ThreadScopes* scopes, std::uint32_t session, bool steps_only) noexcept {
+  for (std::size_t i = scopes == nullptr ? 0 : scopes->depth; i-- > 0;) {
+    const OpenScope& open = scopes->open[i];
+    if (open.session != session || open.closed) continue;
+    if (!steps_only || open.kind == ScopeEvent::Kind::kStep) return open.id;
   }
-  OpenScope& open = state->open[level];
-  open.session = 0;
-  if (session == 0 || !decode(open.event, attributes)) return static_cast<int>(level);
-  ScopeEvent& event = open.event;
-  if (event.kind == ScopeEvent::Kind::kModel) return static_cast<int>(level);
-  event.thread = state->thread;
-  event.id = shared().next_id.fetch_add(1, std::memory_order_relaxed);
-  event.parent = event.kind == ScopeEvent::Kind::kStep ? 0 : enclosing_step(*state);
-  if (event.kind == ScopeEvent::Kind::kStep) {
-    shared().current_step.store(event.id, std::memory_order_relaxed);
-    if (const StepListener* listener = shared().listener.load(std::memory_order_acquire))
-      listener->begin(listener->context, event.id, event.payload.step);
+  return shared.current_step.load(std::memory_order_relaxed);
+}
+
+int level_within_domain(const ThreadScopes& scopes, nvtxDomainHandle_t domain) noexcept {
+  for (std::size_t i = scopes.depth; i-- > 0;) {
+    if (scopes.open[i].domain == domain && !scopes.open[i].closed) return scopes.open[i].level + 1;
   }
-  open.session = session;
-  event.begin = now();  // last, so that our own work is outside the scope
-  return static_cast<int>(level);
+  return 0;
 }
 
-int NVTX_API on_pop(nvtxDomainHandle_t domain) {
-  if (domain != our_domain()) return 0;
-  const Timestamp end = now();  // first, likewise
-  ThreadState* state = this_thread();
-  if (state == nullptr || state->depth == 0) return -1;
-  const std::size_t level = --state->depth;
-  if (level >= kMaxDepth) return static_cast<int>(level);
-  OpenScope& open = state->open[level];
-  if (open.session == 0) return static_cast<int>(level);
-  if (open.event.kind == ScopeEvent::Kind::kStep) {
-    ScopeId expected = open.event.id;
-    shared().current_step.compare_exchange_strong(expected, 0, std::memory_order_relaxed);
+void begin_step(const OpenScope& scope) noexcept {
+  shared.current_step.store(scope.id, std::memory_order_relaxed);
+  if (const StepListener* listener = shared.listener.load(std::memory_order_acquire))
+    listener->begin(listener->context, scope.id, scope.payload.step);
+}
+
+void end_step(ScopeId id, bool recorded) noexcept {
+  ScopeId expected = id;
+  shared.current_step.compare_exchange_strong(expected, 0, std::memory_order_relaxed);
+  const StepListener* listener = shared.listener.load(std::memory_order_acquire);
+  if (recorded && listener != nullptr) listener->end(listener->context, id);
+}
+
+// One signal handler's range inside another range's bookkeeping is told apart by this.
+class Busy {
+ public:
+  explicit Busy(ThreadScopes& scopes) noexcept : scopes_(scopes) { set(true); }
+  ~Busy() { set(false); }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  void set(bool value) noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    scopes_.busy = value;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
-  if (open.session == shared().session.load(std::memory_order_acquire)) {
-    open.event.end = end;
-    push_event(*state, open.event);
-    const StepListener* listener = shared().listener.load(std::memory_order_acquire);
-    if (listener != nullptr && open.event.kind == ScopeEvent::Kind::kStep)
-      listener->end(listener->context, open.event.id);
+  ThreadScopes& scopes_;
+};
+
+// Opens `scope`, the next free one.
+void open(ThreadScopes& scopes, OpenScope& scope, const RangeStart& range) noexcept {
+  scope.domain = range.domain;
+  scope.closed = false;
+  scope.level = level_within_domain(scopes, range.domain);
+  scope.session = 0;
+  scope.name_offset = static_cast<std::uint32_t>(scopes.names_used);
+  scope.name_length = 0;
+  const std::uint32_t session = shared.session.load(std::memory_order_acquire);
+  if (session != 0 && describe(scope, range)) {
+    const std::size_t room = std::min(kMaxScopeName, scopes.names.size() - scopes.names_used);
+    scope.name_length = static_cast<std::uint16_t>(
+        copy_text(range.message, scopes.names.data() + scopes.names_used, room));
+    scopes.names_used += scope.name_length;
+    scope.id = shared.next_id.fetch_add(1, std::memory_order_relaxed);
+    scope.parent = scope.kind == ScopeEvent::Kind::kStep
+                       ? 0
+                       : innermost(&scopes, session, scope.kind == ScopeEvent::Kind::kOp);
+    if (scope.kind == ScopeEvent::Kind::kStep) begin_step(scope);
+    scope.session = session;
   }
-  return static_cast<int>(level);
+  ++scopes.depth;
 }
 
-void NVTX_API on_mark(nvtxDomainHandle_t domain, const nvtxEventAttributes_t* attributes) {
-  if (domain != our_domain() || shared().session.load(std::memory_order_acquire) == 0) return;
-  ScopeEvent event;
-  if (!decode(event, attributes) || event.kind != ScopeEvent::Kind::kModel) return;
-  ThreadState* state = this_thread();
-  if (state == nullptr) return;
-  event.thread = state->thread;
-  event.begin = event.end = now();
-  push_event(*state, event);
+// Takes ranges that have been closed off the top of the stack.
+void unwind(ThreadScopes& scopes) noexcept {
+  while (scopes.depth > 0 && scopes.open[scopes.depth - 1].closed) {
+    scopes.names_used = scopes.open[--scopes.depth].name_offset;
+  }
 }
 
-nvtxDomainHandle_t NVTX_API on_domain_create(const char* name) {
-  const bool ours = name != nullptr && std::string_view(name) == nvtx::kDomainName;
-  return ours ? our_domain() : foreign_domain();
+void close(ThreadScopes& scopes, OpenScope& scope, Timestamp end) noexcept {
+  scope.closed = true;
+  if (scope.session == 0) return;
+  const bool recorded = scope.session == shared.session.load(std::memory_order_acquire);
+  if (recorded) push_event(scopes, scope, end, scopes.names.data() + scope.name_offset);
+  if (scope.kind == ScopeEvent::Kind::kStep) end_step(scope.id, recorded);
 }
 
-template <typename Function>
-void install(NvtxFunctionTable table, unsigned int size, unsigned int id, Function function) {
-  if (id < size && table[id] != nullptr)
-    *table[id] = reinterpret_cast<NvtxFunctionPointer>(function);
+// A forked child records nothing: the file and the drain thread are its parent's.
+void after_fork_in_child() noexcept {
+  shared.session.store(0);
+  shared.current_step.store(0);
+  shared.listener.store(nullptr);
+  forget_other_threads();
 }
 
 }  // namespace
 
-int initialize_injection(InjectionExportTable get_export_table) noexcept {
-  const auto* callbacks =
-      static_cast<const NvtxExportTableCallbacks*>(get_export_table(NVTX_ETID_CALLBACKS));
-  if (callbacks == nullptr) return 0;
-  NvtxFunctionTable table = nullptr;
-  unsigned int size = 0;
-  if (callbacks->GetModuleFunctionTable(NVTX_CB_MODULE_CORE2, &table, &size) == 0) return 0;
-  install(table, size, NVTX_CBID_CORE2_DomainCreateA, on_domain_create);
-  install(table, size, NVTX_CBID_CORE2_DomainMarkEx, on_mark);
-  install(table, size, NVTX_CBID_CORE2_DomainRangePushEx, on_push);
-  install(table, size, NVTX_CBID_CORE2_DomainRangePop, on_pop);
-  // A forked child records nothing: the file and the drain thread are its parent's.
-  pthread_atfork([] { shared().mutex.lock(); }, [] { shared().mutex.unlock(); },
-                 [] {
-                   shared().session.store(0);
-                   shared().current_step.store(0);
-                   shared().mutex.unlock();
-                 });
-  shared().reached.store(true, std::memory_order_release);
-  return 1;
+int open_range(const RangeStart& range) noexcept {
+  if (range.domain != our_domain() && !shared.follow_all.load(std::memory_order_relaxed))
+    return NVTX_NO_PUSH_POP_TRACKING;
+  ThreadScopes* scopes = this_thread();
+  if (scopes == nullptr || scopes->busy || scopes->depth == kMaxScopeDepth) {
+    if (scopes != nullptr && !scopes->busy) ++scopes->overflow;
+    if (shared.session.load(std::memory_order_relaxed) != 0) count_drop();
+    return NVTX_NO_PUSH_POP_TRACKING;
+  }
+  const Busy busy(*scopes);
+  OpenScope& scope = scopes->open[scopes->depth];
+  open(*scopes, scope, range);
+  if (scope.session != 0) scope.begin = now();  // last, so that our own work is outside the scope
+  return scope.level;
+}
+
+int close_range(nvtxDomainHandle_t domain) noexcept {
+  const Timestamp end = now();  // first, likewise
+  ThreadScopes* scopes = known_thread();
+  if (scopes == nullptr || scopes->busy) return NVTX_NO_PUSH_POP_TRACKING;
+  if (scopes->overflow > 0) {
+    --scopes->overflow;
+    return NVTX_NO_PUSH_POP_TRACKING;
+  }
+  const Busy busy(*scopes);
+  for (std::size_t i = scopes->depth; i-- > 0;) {
+    OpenScope& scope = scopes->open[i];
+    if (scope.domain != domain || scope.closed) continue;
+    const int level = scope.level;
+    close(*scopes, scope, end);
+    unwind(*scopes);
+    return level;
+  }
+  return NVTX_NO_PUSH_POP_TRACKING;
+}
+
+void mark(const RangeStart& range) noexcept {
+  if (range.domain != our_domain() || range.payload == nullptr ||
+      range.payload->schemaId != nvtx::kModelSchema ||
+      shared.session.load(std::memory_order_acquire) == 0)
+    return;
+  ThreadScopes* scopes = this_thread();
+  if (scopes == nullptr || scopes->busy) return count_drop();
+  const Busy busy(*scopes);
+  OpenScope model;
+  model.kind = ScopeEvent::Kind::kModel;
+  copy_payload(model.payload.model, *range.payload);
+  std::array<char, kMaxScopeName> name;
+  model.name_length =
+      static_cast<std::uint16_t>(copy_text(range.message, name.data(), name.size()));
+  model.begin = now();
+  push_event(*scopes, model, model.begin, name.data());
+}
+
+void skip_range() noexcept {
+  if (shared.record_all.load(std::memory_order_relaxed) &&
+      shared.session.load(std::memory_order_relaxed) != 0)
+    shared.skipped.fetch_add(1, std::memory_order_relaxed);
+}
+
+void set_reached() noexcept {
+  [[maybe_unused]] static const int once = pthread_atfork(nullptr, nullptr, after_fork_in_child);
+  shared.reached.store(true, std::memory_order_release);
 }
 
 bool scopes_heard() noexcept {
   link_injection_hook();
   nvtxInitialize(nullptr);  // any NVTX call settles who hears; this one does nothing else
-  return shared().reached.load(std::memory_order_acquire) && nvtx::domain() == our_domain();
+  return shared.reached.load(std::memory_order_acquire) && nvtx::domain() == our_domain();
 }
 
-bool start_recording() noexcept {
-  Shared& s = shared();
-  const std::lock_guard lock(s.mutex);
-  if (s.session.load(std::memory_order_relaxed) != 0) return false;
-  s.dropped.store(0, std::memory_order_relaxed);
-  if (++s.last_session == 0) ++s.last_session;
-  s.session.store(s.last_session, std::memory_order_release);
+bool start_recording(Ranges ranges) noexcept {
+  std::uint32_t session = shared.last_session.fetch_add(1) + 1;
+  if (session == 0) session = shared.last_session.fetch_add(1) + 1;
+  std::uint32_t nobody = 0;
+  if (!shared.session.compare_exchange_strong(nobody, session)) return false;
+  shared.dropped.store(0, std::memory_order_relaxed);
+  shared.skipped.store(0, std::memory_order_relaxed);
+  shared.record_all.store(ranges == Ranges::kAll, std::memory_order_relaxed);
+  if (ranges == Ranges::kAll) shared.follow_all.store(true, std::memory_order_relaxed);
   return true;
 }
 
-void stop_recording() noexcept { shared().session.store(0, std::memory_order_release); }
+void stop_recording() noexcept { shared.session.store(0, std::memory_order_release); }
 
 ScopeId current_scope() noexcept {
-  const std::uint32_t session = shared().session.load(std::memory_order_acquire);
-  if (session == 0) return 0;
-  if (const ThreadState* state = known_state) {
-    for (std::size_t i = std::min(state->depth, kMaxDepth); i-- > 0;) {
-      if (state->open[i].session == session) return state->open[i].event.id;
-    }
-  }
-  return shared().current_step.load(std::memory_order_relaxed);
+  const std::uint32_t session = shared.session.load(std::memory_order_acquire);
+  return session == 0 ? 0 : innermost(known_thread(), session, false);
 }
 
 void set_step_listener(const StepListener* listener) noexcept {
-  shared().listener.store(listener, std::memory_order_release);
+  shared.listener.store(listener, std::memory_order_release);
 }
 
+namespace {
+
+// One event out of a ring. `text` keeps what the views point to.
+ScopeEvent decode(const std::byte* bytes, std::string& text) {
+  EventHead head;
+  std::memcpy(&head, bytes, sizeof head);
+  ScopeEvent event;
+  event.kind = head.kind;
+  event.thread = head.thread;
+  event.id = head.id;
+  event.parent = head.parent;
+  event.begin = head.begin;
+  event.end = head.end;
+  std::memcpy(&event.payload, bytes + sizeof head, head.payload_size);
+  const char* name = reinterpret_cast<const char*>(bytes + sizeof head + head.payload_size);
+  const std::string_view whole{name, head.name_length};
+  if (head.kind != ScopeEvent::Kind::kForeign) {
+    text = whole;
+    event.name = text;
+    return event;
+  }
+  const TorchName parts = split_torch_name(whole);
+  text.assign(parts.name).push_back('\0');
+  text += parts.args;
+  event.name = std::string_view(text).substr(0, parts.name.size());
+  event.args = std::string_view(text).substr(parts.name.size() + 1);
+  return event;
+}
+
+}  // namespace
+
 void drain_events(EventSink sink, void* context) {
-  Shared& s = shared();
-  std::vector<std::shared_ptr<ThreadState>> threads;
-  {
-    const std::lock_guard lock(s.mutex);
-    threads = s.threads;
+  std::string text;
+  for (ThreadScopes* t = all_threads(); t != nullptr; t = t->next) {
+    t->ring.consume([&](const std::byte* bytes, std::size_t /*size*/) {
+      const ScopeEvent event = decode(bytes, text);
+      sink(context, event);
+    });
   }
-  for (const auto& state : threads) {
-    ScopeEvent event;
-    while (state->ring.pop(event)) sink(context, event);
-  }
-  const std::lock_guard lock(s.mutex);
-  std::erase_if(s.threads, [](const auto& state) {
-    return state->finished.load(std::memory_order_acquire) && state->ring.empty();
-  });
 }
 
 std::uint64_t take_dropped() noexcept {
-  return shared().dropped.exchange(0, std::memory_order_relaxed);
+  return shared.dropped.exchange(0, std::memory_order_relaxed);
 }
+
+std::uint64_t skipped_ranges() noexcept { return shared.skipped.load(std::memory_order_relaxed); }
 
 double calibrate_scope_ns() noexcept {
   constexpr int kBatches = 9;
-  constexpr int kScopes = 500;
+  constexpr int kScopes = 200;  // no more than the smallest ring takes
+  ThreadScopes* scopes = this_thread();
+  if (scopes == nullptr) return 0;
+  const nvtx::OpPayload op{nvtx::kOther, -1, 0};
+  nvtxPayloadData_t payload{};
+  payload.schemaId = nvtx::kOpSchema;
+  payload.size = sizeof op;
+  payload.payload = &op;
+  RangeStart range{.domain = our_domain(), .message = {}, .payload = &payload};
+  range.message.type = NVTX_MESSAGE_TYPE_ASCII;
+  range.message.value.ascii = "calibration";
   std::array<double, kBatches> costs{};
   for (double& cost : costs) {
     const Timestamp begin = now();
-    for (int i = 0; i < kScopes; ++i) const nvtx::Op scope(nvtx::kOther, -1, "calibration");
+    for (int i = 0; i < kScopes; ++i) {
+      open_range(range);
+      close_range(range.domain);
+    }
     cost = static_cast<double>((now() - begin).ns) / kScopes;
-    drain_events([](void*, const ScopeEvent&) {}, nullptr);
+    scopes->ring.consume([](const std::byte*, std::size_t) {});
   }
   take_dropped();
   std::nth_element(costs.begin(), costs.begin() + kBatches / 2, costs.end());

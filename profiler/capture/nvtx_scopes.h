@@ -1,14 +1,14 @@
-// Hears the scopes that an engine opens through rooftop/nvtx.h: NVTX's own injection hook, so that
-// a process is heard in the same words whether the tool is linked in (as here) or loaded from
-// outside.
+// Hears the scopes that an engine opens through rooftop/nvtx.h, and, where asked to, every other
+// NVTX range: NVTX's own injection hook, so that a process is heard in the same words whether the
+// tool is linked in or loaded from outside (the plugin).
 //
 // An engine thread that opens or closes a scope does no more than take the time and push one event
-// into a ring of its own; a full ring counts a drop. Nothing here throws, allocates after a
-// thread's first scope, or waits.
+// into a ring of its own; a full ring counts a drop. Nothing here throws, takes a lock, waits, or
+// allocates once a domain or a registered string is known.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "profiler/core/records.h"
 #include "rooftop/nvtx.h"
@@ -17,14 +17,16 @@ namespace rooftop::capture {
 
 // A closed scope (or a description of the model) as it leaves the engine's thread.
 struct ScopeEvent {
-  enum class Kind : std::uint8_t { kStep, kOp, kModel };
+  enum class Kind : std::uint8_t { kStep, kOp, kModel, kForeign };
   Kind kind = Kind::kOp;
   std::uint32_t thread = 0;
   ScopeId id = 0;
   ScopeId parent = 0;
   Timestamp begin;
   Timestamp end;
-  std::array<char, 48> name{};  // cut where longer, always ended by 0
+  // Valid while the sink is called, and ended by 0. Names are cut after 1023 bytes.
+  std::string_view name;
+  std::string_view args;  // foreign ranges: input shapes, where the name held some
   union Payload {
     nvtx::StepPayload step;
     nvtx::OpPayload op;
@@ -37,9 +39,13 @@ struct ScopeEvent {
 // (NVTX_INJECTION64_PATH). Settles NVTX's initialisation on the first call.
 bool scopes_heard() noexcept;
 
+// Which ranges are recorded: those of rooftop/nvtx.h, or also those of every other domain
+// (PyTorch's emit_nvtx, vLLM's and TensorRT-LLM's layers), as kForeign.
+enum class Ranges : std::uint8_t { kOurs, kAll };
+
 // Starts and stops recording. Scopes open at either moment are not recorded. One recorder at a
 // time: false if another is at work.
-bool start_recording() noexcept;
+bool start_recording(Ranges ranges = Ranges::kOurs) noexcept;
 void stop_recording() noexcept;
 
 // The innermost scope that the calling thread has open and that is being recorded; else the step
@@ -61,12 +67,17 @@ void set_step_listener(const StepListener* listener) noexcept;
 using EventSink = void (*)(void* context, const ScopeEvent& event);
 void drain_events(EventSink sink, void* context);
 
-// Events lost to full rings, or to scopes nested deeper than 64, since the last call.
+// Events lost to full rings, to scopes nested deeper than 128, or in more than 4096 threads at a
+// time, since the last call.
 std::uint64_t take_dropped() noexcept;
 
-// Cost of one scope (open + close) while recording, in nanoseconds: the median of several batches
-// on this thread, whose events are thrown away. Only between start_recording() and the engine's
-// first scope.
+// Ranges that were started and ended apart (nvtxRangeStart), which are not recorded, since
+// recording began.
+std::uint64_t skipped_ranges() noexcept;
+
+// What recording adds to one scope (open + close), in nanoseconds: the median of several batches on
+// this thread, whose events are thrown away. Only between start_recording() and the first
+// drain_events().
 double calibrate_scope_ns() noexcept;
 
 }  // namespace rooftop::capture

@@ -122,7 +122,8 @@ struct Session::Impl {
     if (!first_error.ok()) return;  // the engine goes on; its records have nowhere to go
     if (event.kind == ScopeEvent::Kind::kModel) return keep(writer.add_meta(to_meta(event)));
     ++scopes;
-    ScopeRecord scope = to_scope(event, writer.intern(event.name.data()));
+    ScopeRecord scope = to_scope(event, writer.intern(event.name));
+    scope.args = writer.intern(event.args);
     if (scope.kind == ScopeKind::kStep) {
       profiled_ns += (scope.end - scope.begin).ns;
       if (gate && gate->was_left_out(scope.id)) scope.flags |= kStepUntraced;
@@ -198,7 +199,7 @@ Session::~Session() { (void)stop(); }
 Status Session::start(const SessionOptions& options) noexcept try {
   if (impl_->running) return Status::failed("this session is already recording");
   impl_ = std::make_unique<Impl>();
-  if (!scopes_heard()) {
+  if (!options.injected && !scopes_heard()) {
     const char* other = std::getenv("NVTX_INJECTION64_PATH");
     return Status::failed(
         other != nullptr
@@ -211,7 +212,7 @@ Status Session::start(const SessionOptions& options) noexcept try {
   if (meta.created.ns == 0) meta.created = now();
   if (meta.pid == 0) meta.pid = static_cast<std::uint32_t>(getpid());
   // First the right to record, then the file: a refused session must not truncate another's trace.
-  if (!start_recording()) {
+  if (!start_recording(options.injected ? Ranges::kAll : Ranges::kOurs)) {
     return Status::failed("another Rooftop session is recording in this process");
   }
   Status started = impl_->begin(options, meta);

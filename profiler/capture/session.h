@@ -19,6 +19,9 @@ struct SessionOptions {
   Meta meta;  // what is known before the run; a model described through NVTX fills in the rest
   bool host_kernels = true;  // every operator scope is also a launch on device 0: right where
                              // operators run on the CPU
+  // The process is somebody else's, and its ranges arrive through the plugin: those of all domains
+  // are recorded.
+  bool injected = false;
   // Make what records beside the scopes (null: nothing), in the order in which they are started: a
   // source is made after the file was opened. One that cannot start is left out; notes() and the
   // trace say why.

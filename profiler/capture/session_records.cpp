@@ -20,6 +20,7 @@ ScopeRecord to_scope(const ScopeEvent& event, StringId name) {
     r.fused_mask = op.fused_mask;
     return r;
   }
+  if (event.kind == ScopeEvent::Kind::kForeign) return r;
   const nvtx::StepPayload& step = event.payload.step;
   r.kind = ScopeKind::kStep;
   r.phase = step.phase <= static_cast<std::uint32_t>(Phase::kMixed) ? static_cast<Phase>(step.phase)

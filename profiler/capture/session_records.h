@@ -7,7 +7,7 @@
 
 namespace rooftop::capture {
 
-// A step or an operator.
+// A step, an operator, or another tool's range (whose `args` is still to be set).
 ScopeRecord to_scope(const ScopeEvent& event, StringId name);
 
 // An operator that ran on the CPU within its scope, as a launch.

@@ -12,11 +12,18 @@
 namespace rooftop::capture {
 namespace {
 
-std::vector<ScopeEvent> drain() {
-  std::vector<ScopeEvent> events;
-  drain_events([](void* to,
-                  const ScopeEvent& e) { static_cast<std::vector<ScopeEvent>*>(to)->push_back(e); },
-               &events);
+// An event with texts of its own.
+struct Event : ScopeEvent {
+  explicit Event(const ScopeEvent& event) : ScopeEvent(event), name(event.name), args(event.args) {}
+  std::string name;
+  std::string args;
+};
+
+std::vector<Event> drain() {
+  std::vector<Event> events;
+  drain_events(
+      [](void* to, const ScopeEvent& e) { static_cast<std::vector<Event>*>(to)->emplace_back(e); },
+      &events);
   return events;
 }
 
@@ -47,17 +54,17 @@ TEST_F(NvtxScopes, RecordsStepsAndOperatorsWithPayloadsAndParents) {
   }
   const auto events = drain();
   ASSERT_EQ(events.size(), 3U);  // a scope is an event when it closes
-  const ScopeEvent& qkv = events[0];
-  const ScopeEvent& head = events[1];
-  const ScopeEvent& step = events[2];
+  const Event& qkv = events[0];
+  const Event& head = events[1];
+  const Event& step = events[2];
   EXPECT_EQ(qkv.kind, ScopeEvent::Kind::kOp);
   EXPECT_EQ(qkv.payload.op.op, nvtx::kQkv);
   EXPECT_EQ(qkv.payload.op.layer, 5);
   EXPECT_EQ(qkv.payload.op.fused_mask, 1ULL << nvtx::kRope);
-  EXPECT_STREQ(qkv.name.data(), "qkv");
+  EXPECT_EQ(qkv.name, "qkv");
   EXPECT_EQ(head.payload.op.layer, -1);
   EXPECT_EQ(step.kind, ScopeEvent::Kind::kStep);
-  EXPECT_STREQ(step.name.data(), "decode");
+  EXPECT_EQ(step.name, "decode");
   EXPECT_EQ(step.payload.step.batch, 3U);
   EXPECT_EQ(step.payload.step.length, 77U);
   EXPECT_EQ(step.payload.step.causal_pairs, 123U);
@@ -143,18 +150,18 @@ TEST_F(NvtxScopes, DescribesTheModel) {
   EXPECT_EQ(events[0].kind, ScopeEvent::Kind::kModel);
   EXPECT_EQ(events[0].payload.model.hidden, 4096U);
   EXPECT_EQ(events[0].payload.model.weight_bytes, 0.625);
-  EXPECT_STREQ(events[0].name.data(), "llama-7b");
+  EXPECT_EQ(events[0].name, "llama-7b");
 }
 
 TEST_F(NvtxScopes, CutsLongNamesAndCopiesThem) {
   {
-    std::string name(300, 'n');
+    std::string name(3000, 'n');
     const nvtx::Op op(nvtx::kOther, 0, name.c_str());
-    name.assign(300, 'x');
+    name.assign(3000, 'x');
   }
   const auto events = drain();
   ASSERT_EQ(events.size(), 1U);
-  EXPECT_EQ(std::string(events[0].name.data()), std::string(events[0].name.size() - 1, 'n'));
+  EXPECT_EQ(events[0].name, std::string(1023, 'n'));
 }
 
 TEST_F(NvtxScopes, LeavesOtherDomainsAndPlainRangesAlone) {
@@ -204,7 +211,7 @@ TEST_F(NvtxScopes, SurvivesSuperfluousPopsAndDeepNesting) {
 }
 
 TEST_F(NvtxScopes, CountsWhatAFullRingLoses) {
-  constexpr std::uint64_t kScopes = 20'000;
+  constexpr std::uint64_t kScopes = 50'000;
   for (std::uint64_t i = 0; i < kScopes; ++i) const nvtx::Op op(nvtx::kQ, 1, "q");
   const std::uint64_t kept = drain().size();
   EXPECT_GT(kept, 0U);
