@@ -34,9 +34,12 @@ Result measure_cuda(const RoofsOptions& options, std::uint32_t ordinal) {
   const CudaModuleLoad load = load_cuda_module();
   Progress progress("Measuring roofs");
   Result result{describe_cuda_device(*load.module, ordinal), {}};
-  result.roofs =
-      measure_cuda_roofs(*load.module, ordinal, options.seconds,
-                         [&](std::string_view what, double done) { progress.update(done, what); });
+  const auto measure = [&] {
+    return measure_cuda_roofs(
+        *load.module, ordinal, options.seconds,
+        [&](std::string_view what, double done) { progress.update(done, what); });
+  };
+  result.roofs = cached_roofs(roofs_key(result.device, 0), RoofsCache(), options.fresh, measure);
   return result;
 }
 

@@ -10,12 +10,14 @@
 #include "inference/loop.h"
 #include "profiler/core/error.h"
 #include "tools/commands.h"
+#include "tools/device_choice.h"
 #include "tools/engine_setup.h"
 #include "tools/model_choice.h"
 #include "tools/npy.h"
 #include "tools/progress.h"
 #include "tools/prompts.h"
 #include "tools/recording.h"
+#include "tools/run_again.h"
 
 namespace rooftop::tools {
 namespace {
@@ -50,15 +52,19 @@ BackendOptions capacity(BackendOptions options, const RunOptions& run, const Pro
   return options;
 }
 
-// One step of each kind before anything is measured: threads, pages and code generation are then
-// warm.
-void warm_up(inference::Loop& loop, const Prompts& prompts, int candidates) {
+// Decode steps before anything is measured: one makes threads, pages and code generation warm; of
+// more, the cost of recording a GPU is learned, with some of them left out.
+constexpr int kWarmSteps = 1;
+constexpr int kWarmGpuSteps = 12;
+
+void warm_up(inference::Loop& loop, const Prompts& prompts, int candidates, int decode_steps) {
   const auto batch = static_cast<std::int64_t>(prompts.tokens.size());
   std::size_t shortest = prompts.tokens.front().size();
   for (const auto& ids : prompts.tokens) shortest = std::min(shortest, ids.size());
   const auto length = static_cast<std::int64_t>(shortest);
   loop.prefill_cell(batch, length, true);
-  loop.decode_cell(batch, length + candidates, candidates, true);
+  for (int i = 0; i < decode_steps; ++i)
+    loop.decode_cell(batch, length + candidates, candidates, true);
 }
 
 // Prints text as it is generated (one sequence), and keeps the logits that are asked for.
@@ -119,8 +125,7 @@ struct Times {
   double decode = 0;   // seconds from the first to the last
 };
 
-Generated generate(inference::Loop& loop, const RunOptions& options, const Prompts& prompts,
-                   Output& output, Times& times) {
+inference::GenerateOptions generate_options(const RunOptions& options) {
   inference::GenerateOptions how;
   how.max_tokens = options.max_tokens;
   how.temperature = options.temperature;
@@ -128,6 +133,12 @@ Generated generate(inference::Loop& loop, const RunOptions& options, const Promp
   how.seed = options.engine.seed;
   how.ignore_eos = options.ignore_eos;
   how.candidates = options.candidates;
+  return how;
+}
+
+Generated generate(inference::Loop& loop, const RunOptions& options, const Prompts& prompts,
+                   Output& output, Times& times) {
+  const inference::GenerateOptions how = generate_options(options);
   const Clock::time_point begin = Clock::now();
   std::optional<Clock::time_point> first;
   output.prompt(prompts.tokens.front());
@@ -186,29 +197,42 @@ void print_json(const Prompts& prompts, const Generated& generated, const Times&
 
 }  // namespace
 
-int run_command(const RunOptions& options) {
+int run_command(const RunOptions& given) {
+  RunOptions options = given;
+  options.engine = decided(given.engine);
   const auto source = open_model_choice(options.engine.model, options.engine.seed);
   const inference::Config& config = source->config();
   const Prompts prompts = read_prompts(options, config);
   const BackendOptions engine =
       capacity(backend_options(options.engine, config), options, prompts, config);
 
+  const Meta meta = engine_meta(options.engine, *source, engine, "run");
+  RecordingPlan plan = plan_recording(options.engine, engine, meta, options.output);
   std::optional<Recording> recording;
-  if (records(options.engine, options.output)) {
-    recording.emplace(options.output, engine_meta(options.engine, *source, engine, "run"));
-  }
+  if (plan.records) recording.emplace(options.output, meta, std::move(plan.options));
   Output output(options, prompts, config);
   if (recording && options.engine.measure_roofs)
     recording->add_meta(measured_roofs(options.engine));
-  const auto backend = load_backend(options.engine, *source, engine);
-  inference::Loop loop(*backend, config, engine);
-  loop.open_scopes(options.engine.scopes);
-  warm_up(loop, prompts, options.candidates);
 
   Times times;
-  const Generated generated = generate(loop, options, prompts, output, times);
+  Generated generated;
+  {  // the engine's memory is free again before a second run needs it
+    const auto backend = load_backend(options.engine, *source, engine);
+    inference::Loop loop(*backend, config, engine);
+    loop.open_scopes(options.engine.scopes);
+    const bool cuda = parse_device(options.engine.device).cuda;
+    warm_up(loop, prompts, options.candidates, cuda ? kWarmGpuSteps : kWarmSteps);
+    generated = generate(loop, options, prompts, output, times);
+    for (int i = 1; i < plan.counter_repeats; ++i)
+      loop.generate(prompts.tokens, generate_options(options));
+  }
   output.finish(generated);
   if (recording) recording->finish();
+  if (recording && plan.counters) {
+    RunOptions again = options;
+    again.engine = *plan.counters;
+    recording->add_counters(arguments_of(again));
+  }
   if (options.json) {
     if (recording) recording->present(true);
     print_json(prompts, generated, times, recording ? recording->kept_trace() : "");

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <map>
@@ -15,6 +16,7 @@
 #include "tools/model_choice.h"
 #include "tools/progress.h"
 #include "tools/recording.h"
+#include "tools/run_again.h"
 #include "tools/sweep_plan.h"
 
 namespace rooftop::tools {
@@ -89,15 +91,20 @@ class Sweep {
     }
     inference::Loop loop(backend_, config_, capacity);
     loop.open_scopes(options_.engine.scopes);
-    // Twice: the second of a shape is where a GPU's step is recorded as a graph.
-    step(loop, cell, true);
-    if (parse_device(options_.engine.device).cuda) step(loop, cell, true);
+    for (int i = 0; i < warm_steps(cell); ++i) step(loop, cell, true);
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < options_.repeats; ++i) step(loop, cell, false);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     seconds_per_cost_[cell.phase] = seconds / options_.repeats / cost;
     timed_.push_back({cell, seconds / options_.repeats});
+  }
+
+  // Twice on a GPU: the second step of a shape is where it is recorded as a graph. From more decode
+  // steps, some of them left out, the cost of recording is learned.
+  [[nodiscard]] int warm_steps(const Cell& cell) const {
+    if (!parse_device(options_.engine.device).cuda) return 1;
+    return cell.phase == Phase::kInit ? 2 : 8;
   }
 
   static void step(inference::Loop& loop, const Cell& cell, bool warmup) {
@@ -152,15 +159,18 @@ void print_times(const std::vector<Timed>& timed) {
 
 }  // namespace
 
-int sweep_command(const SweepOptions& options) {
+int sweep_command(const SweepOptions& given) {
+  SweepOptions options = given;
+  options.engine = decided(given.engine);
   const std::vector<Cell> planned = plan_cells(options);
   const auto source = open_model_choice(options.engine.model, options.engine.seed);
   const inference::Config& config = source->config();
   const BackendOptions engine = backend_options(options.engine, config);
 
-  const bool recorded = records(options.engine, options.output);
   Meta meta = engine_meta(options.engine, *source, engine, "sweep");
   meta.sweep = true;
+  RecordingPlan plan = plan_recording(options.engine, engine, meta, options.output);
+  options.repeats = std::max(options.repeats, plan.counter_repeats);
   // What fits on a GPU, its engine knows.
   const std::uint64_t available = parse_device(options.engine.device).cuda
                                       ? std::numeric_limits<std::uint64_t>::max()
@@ -179,19 +189,26 @@ int sweep_command(const SweepOptions& options) {
   const std::size_t unfit = meta.skipped.size();
 
   std::optional<Recording> recording;
-  if (recorded) recording.emplace(options.output, meta);
-  if (recorded && options.engine.measure_roofs) recording->add_meta(measured_roofs(options.engine));
-  const auto backend = load_backend(options.engine, *source, cells.front().capacity(engine));
-  Sweep sweep(options, config, engine, *backend, meta, recorded ? &*recording : nullptr);
+  if (plan.records) recording.emplace(options.output, meta, std::move(plan.options));
+  if (recording && options.engine.measure_roofs)
+    recording->add_meta(measured_roofs(options.engine));
+  auto backend = load_backend(options.engine, *source, cells.front().capacity(engine));
+  Sweep sweep(options, config, engine, *backend, meta, recording ? &*recording : nullptr);
   sweep.run(cells);
-  if (recorded) {
-    recording->finish();
+  backend.reset();  // its memory is free again before a second run needs it
+  if (recording) recording->finish();
+  if (recording && plan.counters) {
+    SweepOptions again = options;
+    again.engine = *plan.counters;
+    recording->add_counters(arguments_of(again));
+  }
+  if (recording) {
     recording->present(options.json);
   } else if (!options.json) {
     print_times(sweep.timed());
   }
   if (options.json) {
-    print_json(sweep.timed(), unfit + sweep.skipped(), recorded ? recording->kept_trace() : "");
+    print_json(sweep.timed(), unfit + sweep.skipped(), recording ? recording->kept_trace() : "");
   }
   return 0;
 }

@@ -12,8 +12,8 @@ namespace rooftop::tools {
 // What run and sweep have in common: which model, computed how.
 struct EngineChoice {
   std::string model;
-  std::string device = "cpu";  // "cpu", "cuda", "cuda:N"
-  std::string dtype;  // "", "f32", "bf16", "f16"; empty: the checkpoint's, f32 where that is slow
+  std::string device;  // "cpu", "cuda", "cuda:N"; empty: cuda where it can be used, else cpu
+  std::string dtype;   // "", "f32", "bf16", "f16"; empty: the checkpoint's, f32 where that is slow
   std::string attention = "flash";
   int layers = 0;   // 0: all
   int threads = 0;  // 0: all cores
@@ -21,6 +21,11 @@ struct EngineChoice {
   bool measure_roofs = true;
   std::string graphs = "on";  // CUDA: decode steps as CUDA graphs
   bool scopes = true;         // whether the loop opens scopes: without, nothing is recorded
+  // On a GPU: "auto" (timeline, then counters in a second run), "timeline", "counters", "sampling",
+  // "scopes" (host scopes only).
+  std::string capture = "auto";
+  double overhead = 0;  // share of the run's time that recording may cost; 0: no limit
+  bool replay = false;  // counter configurations of several passes, by replaying kernels
 };
 
 struct RunOptions {
@@ -113,6 +118,12 @@ struct RoofsOptions {
   bool json = false;
 };
 
+struct MetricsOptions {
+  std::string chip;                // empty: this machine's GPUs
+  std::vector<std::string> types;  // of tensor cores, the most wanted first
+  bool json = false;
+};
+
 struct TokenizeOptions {
   std::string model;
   bool json = false;
@@ -125,6 +136,7 @@ int reproduce_command(const ReproduceOptions& options);
 int gpus_command(const GpusOptions& options);
 int report_command(const ReportCommandOptions& options);
 int roofs_command(const RoofsOptions& options);
+int metrics_command(const MetricsOptions& options);
 int tokenize_command(const TokenizeOptions& options);
 
 }  // namespace rooftop::tools

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "inference/backend.h"
 #include "inference/model.h"
 #include "profiler/core/meta.h"
 #include "tools/commands.h"
+#include "tools/recording.h"
 
 namespace rooftop::tools {
 
@@ -30,8 +32,20 @@ std::unique_ptr<inference::Backend> load_backend(const EngineChoice& choice,
                                                  const inference::WeightSource& source,
                                                  const inference::BackendOptions& options);
 
-// Whether the command records what the engine does. Throws InputError where it cannot although
-// `output` asks for it.
-bool records(const EngineChoice& choice, const std::string& output);
+// The choice with what it leaves open decided: the device.
+EngineChoice decided(EngineChoice choice);
+
+// How the command records what the engine does. Throws InputError where nothing is recorded
+// although `output` asks for it.
+struct RecordingPlan {
+  bool records = true;
+  RecordingOptions options;
+  // Of a run on a GPU: hardware counters come from a second run, whose choice this is.
+  std::optional<EngineChoice> counters;
+  // This is such a second run: each step is repeated so often, and nothing is printed.
+  int counter_repeats = 0;
+};
+RecordingPlan plan_recording(const EngineChoice& choice, const inference::BackendOptions& engine,
+                             const Meta& meta, const std::string& output);
 
 }  // namespace rooftop::tools

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -16,16 +17,32 @@ namespace {
 
 using namespace rooftop::tools;
 
+// "1%" or "0.01" as a fraction.
+CLI::Validator percentage() {
+  return {[](std::string& text) -> std::string {
+            const bool percent = text.ends_with('%');
+            const std::string number = percent ? text.substr(0, text.size() - 1) : text;
+            double value = 0;
+            const auto [rest, error] =
+                std::from_chars(number.data(), number.data() + number.size(), value);
+            if (percent) value /= 100;
+            if (error != std::errc{} || rest != number.data() + number.size() || !(value > 0) ||
+                value > 1)
+              return "'" + text + "' is no share of the run's time: write 1%";
+            text = fmt::format("{}", value);
+            return {};
+          },
+          "SHARE"};
+}
+
 void add_engine_options(CLI::App& command, EngineChoice& engine) {
   command
       .add_option(
           "--model", engine.model,
           "A GGUF file, a Hugging Face folder, or a named shape with random weights (llama-7b)")
       ->required();
-  command
-      .add_option("--device", engine.device,
-                  "cpu, cuda or cuda:N (cuda computes, and records nothing in this version)")
-      ->capture_default_str();
+  command.add_option("--device", engine.device,
+                     "cpu, cuda or cuda:N (default: cuda where it can be used)");
   command
       .add_option("--dtype", engine.dtype,
                   "f32, bf16 or f16 (default: the checkpoint's where it is fast)")
@@ -44,6 +61,19 @@ void add_engine_options(CLI::App& command, EngineChoice& engine) {
       ->capture_default_str();
   command.add_flag("!--no-scopes", engine.scopes,
                    "Open no NVTX scopes and record nothing: what they cost is the difference");
+  command
+      .add_option(
+          "--capture", engine.capture,
+          "On a GPU: auto (the timeline, then hardware counters in a second run), timeline, "
+          "counters, sampling (timeline and periodic counters) or scopes")
+      ->check(CLI::IsMember({"auto", "timeline", "counters", "sampling", "scopes"}))
+      ->capture_default_str();
+  command
+      .add_option("--overhead", engine.overhead,
+                  "Most that recording may cost, as 1%: steps are left out to keep within it")
+      ->transform(percentage());
+  command.add_flag("--replay", engine.replay,
+                   "Also read counters that need several passes, by replaying every kernel");
 }
 
 void add_run(CLI::App& app, int& status) {
@@ -238,6 +268,20 @@ void add_roofs(CLI::App& app, int& status) {
   c->callback([o, &status] { status = roofs_command(*o); });
 }
 
+void add_metrics(CLI::App& app, int& status) {
+  const auto o = std::make_shared<MetricsOptions>();
+  CLI::App* c = app.add_subcommand("metrics", "What is counted on a GPU, and in how many passes");
+  c->add_option("--chip", o->chip, "A chip (GH100) or a device of `rooftop gpus` (h100-sxm)");
+  c->add_option("--types", o->types, "Tensor-core types to count first, as bf16,fp8")
+      ->delimiter(',');
+  c->add_flag("--json", o->json, "Print one JSON document");
+  c->footer(
+      "Without --chip: this machine's GPUs, or where it has none the chips that can be planned "
+      "for.\n"
+      "Example:\n  rooftop metrics --chip GH100 --types bf16,fp8\n");
+  c->callback([o, &status] { status = metrics_command(*o); });
+}
+
 void add_tokenize(CLI::App& app, int& status) {
   const auto o = std::make_shared<TokenizeOptions>();
   CLI::App* c = app.add_subcommand("tokenize", "Token ids of the text on standard input");
@@ -266,6 +310,7 @@ int main(int argc, char** argv) {
   add_gpus(app, status);
   add_report(app, status);
   add_roofs(app, status);
+  add_metrics(app, status);
   add_tokenize(app, status);
   try {
     app.parse(argc, argv);

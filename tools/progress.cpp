@@ -23,11 +23,17 @@ std::string human_seconds(double seconds) {
                      std::fmod(seconds, 3600) / 60);
 }
 
+bool asked_for_lines() {
+  const char* setting = std::getenv(kProgressVariable);
+  return setting != nullptr && setting == kProgressLines;
+}
+
 }  // namespace
 
 Progress::Progress(std::string what)
     : what_(std::move(what)),
       terminal_(stderr_is_terminal()),
+      lines_(asked_for_lines()),
       start_(std::chrono::steady_clock::now()),
       last_(start_) {}
 
@@ -36,10 +42,14 @@ Progress::~Progress() {
 }
 
 void Progress::update(double fraction, std::string_view detail) {
-  if (!terminal_) return;
+  if (!terminal_ && !lines_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now - start_ < kQuiet || now - last_ < kRefresh) return;
   last_ = now;
+  if (lines_) {
+    fmt::print(stderr, "{}{:.4f} {}\n", kProgressLine, std::clamp(fraction, 0.0, 1.0), detail);
+    return;
+  }
   shown_ = true;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   fraction = std::clamp(fraction, 0.0, 1.0);

@@ -8,6 +8,12 @@
 
 namespace rooftop::tools {
 
+// With ROOFTOP_PROGRESS=lines, stderr gets "progress 0.25 cell 3 of 12" in lines: for a program
+// that reads them.
+inline constexpr const char* kProgressVariable = "ROOFTOP_PROGRESS";
+inline constexpr std::string_view kProgressLines = "lines";
+inline constexpr std::string_view kProgressLine = "progress ";
+
 class Progress {
  public:
   explicit Progress(std::string what);
@@ -21,6 +27,7 @@ class Progress {
  private:
   const std::string what_;
   const bool terminal_;
+  const bool lines_;
   const std::chrono::steady_clock::time_point start_;
   std::chrono::steady_clock::time_point last_;
   bool shown_ = false;

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "profiler/core/error.h"
+#include "profiler/join/join_traces.h"
 #include "tools/report_files.h"
+#include "tools/run_again.h"
 
 namespace rooftop::tools {
 namespace {
@@ -44,7 +46,7 @@ std::string run_name(const std::string& output, const Meta& meta) {
 
 }  // namespace
 
-Recording::Recording(const std::string& output, Meta meta) {
+Recording::Recording(const std::string& output, Meta meta, RecordingOptions how) {
   if (output.ends_with(".rtrace")) {
     kind_ = Kind::kTrace;
     trace_ = output;
@@ -56,11 +58,16 @@ Recording::Recording(const std::string& output, Meta meta) {
     trace_ = temporary_trace();
   }
   meta.run = run_name(output, meta);
-  const Status started = session_.start({.output = trace_, .meta = std::move(meta)});
+  const Status started = session_.start({.output = trace_,
+                                         .meta = std::move(meta),
+                                         .host_kernels = how.host_kernels,
+                                         .sources = std::move(how.sources),
+                                         .overhead_budget = how.overhead_budget});
   if (!started.ok()) {
     if (kind_ == Kind::kNone) fs::remove(trace_);
     throw InputError(started.message());
   }
+  for (const Note& note : session_.notes()) fmt::print(stderr, "rooftop: {}\n", note.text);
 }
 
 Recording::~Recording() {
@@ -76,6 +83,32 @@ void Recording::add_meta(const Meta& meta) {
 void Recording::finish() {
   const Status stopped = session_.stop();
   if (!stopped.ok()) throw InputError("the recording failed: " + stopped.message());
+}
+
+void Recording::add_counters(std::vector<std::string> arguments) {
+  const std::string counted = trace_ + ".counters.rtrace";
+  const std::string joined = trace_ + ".joined.rtrace";
+  const auto remove_both = [&] {
+    std::error_code ignored;
+    fs::remove(counted, ignored);
+    fs::remove(joined, ignored);
+  };
+  try {
+    arguments.push_back("--output=" + counted);
+    ChildResult child;
+    {
+      Progress progress("Counting in a second run");
+      child = run_again(arguments, progress);
+    }
+    if (child.status != 0)
+      throw InputError(
+          fmt::format("its second run ended with status {}: {}", child.status, child.last_words));
+    join::join_traces(trace_, {counted}, joined);
+    fs::rename(joined, trace_);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "rooftop: no hardware counters: {}\n", e.what());
+  }
+  remove_both();
 }
 
 void Recording::present(bool json) const {

@@ -25,7 +25,7 @@ struct SessionOptions {
   // Make what records beside the scopes (null: nothing), in the order in which they are started: a
   // source is made after the file was opened. One that cannot start is left out; notes() and the
   // trace say why.
-  std::vector<std::function<std::unique_ptr<RecordSource>()>> sources;
+  std::vector<std::function<std::unique_ptr<RecordSource>()>> sources = {};
   // Share of the run's time that sources may cost: they then leave out steps. 0: no limit.
   double overhead_budget = 0;
 };
