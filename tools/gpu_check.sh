@@ -1,22 +1,29 @@
 #!/usr/bin/env bash
 # Checks this build on a machine with a GPU and without a network: tests, results against Transformers, speed against the
-# card's own measured roofs and against PyTorch. Changes no setting of the card. Each part runs although another fails;
-# the table comes last, everything else lies in the output folder.
-# Usage: tools/gpu_check.sh [-o FOLDER] [-b BUILD] [--sanitizer]    (default: gpu-check, build/ci)
+# card's own measured roofs and against PyTorch, what recording costs, counters against Nsight Compute's, raw recordings
+# for tests. Changes no setting of the card. Each part runs although another fails; the table comes last, everything else
+# lies in the output folder.
+# Usage: tools/gpu_check.sh [-o FOLDER] [-b BUILD] [--sanitizer] [--long] [PART...]    (default: gpu-check, build/ci)
 #   PYTHON   the interpreter with PyTorch and Transformers (default: python3); without it those parts fail, and say so
 #   --sanitizer   also runs the small GPU tests under compute-sanitizer (minutes)
+#   --long   also sweeps the paper's grid for 7B, 13B and 33B, and starts and stops recording a thousand times
+#   PART...  only these
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 out=gpu-check
 build=build/ci
 sanitizer=no
+long=no
+parts=()
 while [ $# -gt 0 ]; do
   case $1 in
     -o) out=$2; shift 2 ;;
     -b) build=$2; shift 2 ;;
     --sanitizer) sanitizer=yes; shift ;;
-    *) echo "gpu_check.sh: unknown option '$1' (known: -o FOLDER, -b BUILD, --sanitizer)" >&2; exit 2 ;;
+    --long) long=yes; shift ;;
+    -*) echo "gpu_check.sh: unknown option '$1' (known: -o FOLDER, -b BUILD, --sanitizer, --long)" >&2; exit 2 ;;
+    *) parts+=("$1"); shift ;;
   esac
 done
 python=${PYTHON:-python3}
@@ -25,7 +32,7 @@ rooftop=$build/tools/rooftop
 # A build that was carried here (tools/gpu_check/pack.sh) brings its libraries along.
 [ ! -d "$build/lib" ] || export LD_LIBRARY_PATH=$PWD/$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 mkdir -p "$out"
-rm -f "$out"/*.status
+[ ${#parts[@]} -gt 0 ] || rm -f "$out"/*.status
 
 # cuBLASLt may live in PyTorch's packages only.
 if ! ldconfig -p 2>/dev/null | grep -q libcublasLt.so.13 && [ -z "${ROOFTOP_CUBLASLT:-}" ]; then
@@ -55,7 +62,7 @@ machine() {
 }
 tests() {
   local status=0 test text
-  for test in roofs/cuda_module_test inference/cuda/cuda_gpu_test; do
+  for test in roofs/cuda_module_test inference/cuda/cuda_gpu_test capture/cupti/capture_gpu_test; do
     text=$("$build/tests/$test" 2>&1) || status=1
     echo "$text"
     # Here a test that is skipped is a test that failed.
@@ -79,6 +86,42 @@ transformers() {
   "$python" tools/gpu_check/transformers_check.py --rooftop "$rooftop" --device cuda -o "$out/transformers.json"
 }
 torch_speed() { "$python" tools/gpu_check/torch_speed.py -o "$out/torch.json"; }
+doctor() { "$rooftop" doctor --json >"$out/doctor.json"; cat "$out/doctor.json"; "$rooftop" metrics --json; }
+questions() { "$build/tests/capture/cupti/capture_questions" >"$out/questions.json"; }
+overhead() { "$python" tools/gpu_check/capture_overhead.py --rooftop "$rooftop" -o "$out/overhead.json"; }
+truth() { "$python" tools/gpu_check/ncu_check.py --rooftop "$rooftop" -o "$out/ncu.json"; }
+torch_overhead() {
+  "$python" tools/gpu_check/torch_overhead.py --rooftop "$rooftop" -o "$out/torch_overhead.json"
+}
+# Two layers of 7B in every way of recording, with the raw buffers and images beside the traces: what tests replay.
+recordings() {
+  local to=$out/recordings status=0 way
+  rm -rf "$to"
+  mkdir -p "$to/activity" "$to/counters"
+  "$rooftop" metrics --json >"$to/metrics.json" || status=1
+  for way in timeline counters sampling auto; do
+    ROOFTOP_SAVE_ACTIVITY=$to/activity ROOFTOP_SAVE_COUNTERS=$to/counters "$rooftop" run --device cuda --model llama-7b \
+      --layers 2 --dtype bf16 --prompt-tokens 1,2,3,4,5,6,7,8 --max-tokens 5 --ignore-eos --capture $way \
+      -o "$to/$way.rtrace" || status=1
+  done
+  tar -C "$out" -cf "$out/recordings.tar" recordings
+  ls -l "$to" "$to"/*/ "$out/recordings.tar"
+  return $status
+}
+# The paper's charts as measured traces; cells that would take long are left out, and say so.
+sweeps() {
+  local model layers status=0
+  for model in llama-7b llama-13b llama-33b; do
+    for attention in unfused flash; do
+      "$rooftop" sweep --device cuda --model $model --layers 2 --dtype bf16 --attention $attention --grid paper --repeats 5 \
+        --max-cell-seconds 2 -o "$out/$model-$attention.rtrace" || status=1
+    done
+  done
+  "$rooftop" sweep --device cuda --model llama-7b --dtype bf16 --grid paper --repeats 3 --max-cell-seconds 2 \
+    -o "$out/llama-7b-all-layers.rtrace" || status=1
+  return $status
+}
+soak() { "$build/tests/capture/cupti/capture_gpu_test" --gtest_filter='*StartsAndStops*' --gtest_repeat=1000 --gtest_brief=1; }
 sanitized() {
   compute-sanitizer --tool memcheck --error-exitcode 9 "$build/tests/inference/cuda/cuda_gpu_test" \
     --gtest_filter='*Prefill*:*Ragged*' &&
@@ -87,6 +130,13 @@ sanitized() {
 }
 
 # The most important first.
-for name in machine tests roofs steps kernels transformers torch_speed; do part $name $name; done
-[ $sanitizer = no ] || part sanitized sanitized
+if [ ${#parts[@]} -eq 0 ]; then
+  parts=(machine tests doctor questions roofs recordings truth steps overhead kernels transformers torch_speed torch_overhead)
+  [ $sanitizer = no ] || parts+=(sanitized)
+  [ $long = no ] || parts+=(sweeps soak)
+fi
+for name in "${parts[@]}"; do
+  declare -F "$name" >/dev/null || { echo "gpu_check.sh: there is no part '$name'" >&2; exit 2; }
+  part "$name" "$name"
+done
 "$python" tools/gpu_check/table.py "$out" | tee "$out/table.txt"

@@ -7,8 +7,9 @@ set -euo pipefail
 build=$1
 to=$2
 
-files=(tools/rooftop tools/rooftop_cuda.so tools/rooftop_cuda_engine.so tests/roofs/cuda_module_test
-  tests/inference/cuda/cuda_gpu_test tests/inference/cuda/cuda_kernel_benchmark)
+files=(tools/rooftop tools/rooftop_cuda.so tools/rooftop_cuda_engine.so tools/librooftop.so
+  tests/roofs/cuda_module_test tests/inference/cuda/cuda_gpu_test tests/inference/cuda/cuda_kernel_benchmark
+  tests/capture/cupti/capture_gpu_test tests/capture/cupti/capture_questions)
 rm -rf "$to"
 mkdir -p "$to/lib"
 for file in "${files[@]}"; do

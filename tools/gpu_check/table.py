@@ -122,6 +122,44 @@ def add_kernels(table, folder, roofs):
         table.add(kernel["name"], f"{text}, {fraction:.0%} of the roof", f"{goal:.0%}", verdict(fraction, goal))
 
 
+def add_overhead(table, folder):
+    result = load(folder, "overhead.json")
+    if result is None:
+        return table.missing("cost of recording")
+    for row in result["rows"]:
+        what = f"cost of {row['way']}, {'graphs' if row['graphs'] == 'on' else 'eager'}"
+        if "cost" not in row:
+            table.add(what, f"failed: {row['says'][:80]}", "", "FAILED")
+            continue
+        goal = row["goal"]
+        table.add(what, f"{row['cost']:+.2%} of {row['plain_s'] * 1e3:.2f} ms (drift {row['drift']:+.2%})",
+                  f"{goal:.0%}" if goal else "", ("ok" if row["cost"] <= goal else "ABOVE") if goal else "")
+
+
+def add_truth(table, folder):
+    result = load(folder, "ncu.json")
+    if result is None:
+        return table.missing("counters against Nsight Compute")
+    for figure, name in (("bytes_ok", "DRAM bytes within 2 % of ncu's"), ("ops_ok", "tensor operations equal ncu's")):
+        judged = [row for row in result["kernels"] if figure in row]
+        right = sum(row[figure] for row in judged)
+        table.add(name, f"{right} of {len(judged)} kernels", "all",
+                  "ok" if judged and right == len(judged) else "WRONG")
+    table.add("counting beside ncu", f"{result['ncu_s'] / result['rooftop_s']:.1f} times faster, whole processes")
+
+
+def add_torch_overhead(table, folder):
+    result = load(folder, "torch_overhead.json")
+    if result is None:
+        return table.missing("cost of profilers to PyTorch")
+    for row in result["rows"]:
+        what = f"PyTorch {row['mode']} under {row['tool']}"
+        if "cost" in row:
+            table.add(what, f"{row['cost']:+.2%} of {row['plain_s'] * 1e3:.2f} ms")
+        else:
+            table.add(what, f"failed: {row['error'][:80]}")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     table = Table()
@@ -134,6 +172,9 @@ def main():
     add_transformers(table, folder)
     add_speed(table, folder, roofs)
     add_kernels(table, folder, roofs)
+    add_overhead(table, folder)
+    add_truth(table, folder)
+    add_torch_overhead(table, folder)
     table.print()
     return 0
 
