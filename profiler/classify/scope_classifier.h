@@ -24,6 +24,9 @@ struct Classification {
   std::int32_t layer = -1;
   std::optional<std::uint32_t> step;  // index into StepTable::steps()
   std::string_view rule;  // what decided: "scope", "memcpy"; empty for an unclassified launch
+  // Another launch of the same operator carries the operator's closed form: the reduction of a
+  // product that was split, a norm in several kernels.
+  bool part = false;
 };
 
 // Knows the scopes that were added last, up to a fixed number, so that memory stays bounded: add

@@ -38,6 +38,15 @@ void StepTable::add(std::span<const ScopeRecord> scopes) {
   }
 }
 
+void StepTable::infer(std::vector<Step> steps) {
+  constexpr ScopeId kFirstInferred = ScopeId{1} << 63;  // no recorder counts this far
+  for (std::size_t i = 0; i < steps.size(); ++i) steps[i].id = kFirstInferred + i;
+  steps_ = std::move(steps);
+  by_id_.clear();
+  warmup_steps_ = 0;
+  finish();
+}
+
 void StepTable::finish() {
   // Of equal ids the first in time stays: ids are unique in a sound trace.
   std::sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) {

@@ -34,6 +34,8 @@ class StepTable {
  public:
   // Takes the steps among a trace's scopes and passes over the rest.
   void add(std::span<const ScopeRecord> scopes);
+  // Steps that nobody recorded, found in the launches themselves: their ids are given here.
+  void infer(std::vector<Step> steps);
   // Sorts and numbers; call once, after the last add() and before any question.
   void finish();
 
