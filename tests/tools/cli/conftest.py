@@ -18,9 +18,10 @@ def needs_binary():
 
 @pytest.fixture(scope="session")
 def rooftop(tmp_path_factory):
-    """Runs a command; measured roofs go to a cache folder of the tests' own."""
+    """Runs a command, on the CPU; measured roofs go to a cache folder of the tests' own."""
     cache = tmp_path_factory.mktemp("cache")
-    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "NO_COLOR": "1"}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "NO_COLOR": "1",
+                   "CUDA_VISIBLE_DEVICES": ""}
 
     def run(*arguments, status=0, text=None, timeout=240, **extra):
         done = subprocess.run(
