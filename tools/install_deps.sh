@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates
   libprotobuf-dev protobuf-compiler libprotozero-dev libzstd-dev libxxhash-dev
-  libcli11-dev libfmt-dev nlohmann-json3-dev libdnnl-dev libpcre2-dev
+  libcli11-dev libfmt-dev nlohmann-json3-dev libdnnl-dev libpcre2-dev rapidjson-dev libsqlite3-dev zlib1g-dev
   gnuplot-nox fonts-dejavu-core python3 unzip
 )
 tests=(
