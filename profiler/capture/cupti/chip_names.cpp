@@ -1,0 +1,60 @@
+#include "profiler/capture/cupti/chip_names.h"
+
+#include "profiler/capture/cupti/cuda_driver.h"
+#include "profiler/capture/cupti/cupti_api.h"
+#include "profiler/capture/cupti/obstacle.h"
+
+namespace rooftop::capture {
+
+const CuptiApi* find_cupti(Status& why) {
+  const CuptiLookup& lookup = cupti();
+  why = lookup.why;
+  return lookup.api;
+}
+
+Status initialize_profiler(const CuptiApi& api) {
+  if (api.cuptiProfilerInitialize == nullptr || api.cuptiDeviceGetChipName == nullptr)
+    return Status::failed("this CUPTI has no profiler: Rooftop needs CUPTI of CUDA 12.6 or newer");
+  CUpti_Profiler_Initialize_Params params{};
+  params.structSize = CUpti_Profiler_Initialize_Params_STRUCT_SIZE;
+  if (const CUptiResult code = api.cuptiProfilerInitialize(&params); code != CUPTI_SUCCESS)
+    return refused(api, code, "cuptiProfilerInitialize");
+  return {};
+}
+
+Status chip_name(const CuptiApi& api, std::uint32_t ordinal, std::string& chip) {
+  CUpti_Device_GetChipName_Params params{};
+  params.structSize = CUpti_Device_GetChipName_Params_STRUCT_SIZE;
+  params.deviceIndex = ordinal;
+  if (const CUptiResult code = api.cuptiDeviceGetChipName(&params); code != CUPTI_SUCCESS)
+    return refused(api, code, "cuptiDeviceGetChipName");
+  chip = params.pChipName == nullptr ? "" : params.pChipName;
+  return {};
+}
+
+Status machine_chips(const CuptiApi& api, const CudaDriver& driver,
+                     std::vector<MachineChip>& chips) {
+  if (driver.cuInit(0) != CUDA_SUCCESS)
+    return Status::failed("the NVIDIA driver finds no GPU: see rooftop doctor");
+  int count = 0;
+  if (driver.cuDeviceGetCount(&count) != CUDA_SUCCESS || count == 0)
+    return Status::failed("the NVIDIA driver finds no GPU: see rooftop doctor");
+  if (Status status = initialize_profiler(api); !status.ok()) return status;
+  for (int i = 0; i < count; ++i) {
+    CUdevice device = 0;
+    if (driver.cuDeviceGet(&device, i) != CUDA_SUCCESS) continue;
+    MachineChip entry{.ordinal = static_cast<std::uint32_t>(i),
+                      .name = describe_device(driver, device).name,
+                      .chip = {}};
+    if (Status status = chip_name(api, entry.ordinal, entry.chip); !status.ok()) return status;
+    chips.push_back(std::move(entry));
+  }
+  return {};
+}
+
+Status machine_chips(const CuptiApi& api, std::vector<MachineChip>& chips) {
+  const CudaDriverLookup& lookup = cuda_driver();
+  return lookup.driver == nullptr ? lookup.why : machine_chips(api, *lookup.driver, chips);
+}
+
+}  // namespace rooftop::capture
