@@ -26,6 +26,7 @@
 
 // Null where the library does not have them: what needs them says so.
 #define ROOFTOP_CUPTI_OPTIONAL(F)                 \
+  F(cuptiSubscribe_v2)                            \
   F(cuptiGetErrorMessage)                         \
   F(cuptiActivityRegisterTimestampCallback)       \
   F(cuptiActivityEnableHWTrace)                   \
