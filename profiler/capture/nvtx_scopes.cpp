@@ -292,6 +292,18 @@ ScopeId current_scope() noexcept {
   return session == 0 ? 0 : innermost(known_thread(), session, false);
 }
 
+std::uint32_t current_operator() noexcept {
+  const std::uint32_t session = shared.session.load(std::memory_order_acquire);
+  const ThreadScopes* scopes = session == 0 ? nullptr : known_thread();
+  for (std::size_t i = scopes == nullptr ? 0 : scopes->depth; i-- > 0;) {
+    const OpenScope& open = scopes->open[i];
+    if (open.session != session || open.closed) continue;
+    if (open.kind == ScopeEvent::Kind::kOp) return open.payload.op.op;
+    if (open.kind == ScopeEvent::Kind::kStep) return 0;
+  }
+  return 0;
+}
+
 void set_step_listener(const StepListener* listener) noexcept {
   shared.listener.store(listener, std::memory_order_release);
 }

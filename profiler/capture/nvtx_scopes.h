@@ -52,6 +52,10 @@ void stop_recording() noexcept;
 // that any thread has open; 0: none. What a launch on this thread belongs to.
 ScopeId current_scope() noexcept;
 
+// The operator of the innermost such scope of the calling thread that is one (nvtx::Operator);
+// 0: none.
+std::uint32_t current_operator() noexcept;
+
 // Told of every recorded step, on the engine's own thread: `begin` before the step's time begins,
 // `end` after it has ended. For what must start and stop with a step, hardware counters above all.
 struct StepListener {

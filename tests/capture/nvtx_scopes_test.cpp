@@ -77,6 +77,22 @@ TEST_F(NvtxScopes, RecordsStepsAndOperatorsWithPayloadsAndParents) {
   EXPECT_LE(head.end, step.end);
 }
 
+TEST_F(NvtxScopes, CurrentOperatorIsThatOfTheInnermostScopeOfThisThread) {
+  EXPECT_EQ(current_operator(), 0U);
+  const nvtx::Step step({});
+  EXPECT_EQ(current_operator(), 0U);
+  {
+    const nvtx::Op outer(nvtx::kQkPv, 3, "attention");
+    EXPECT_EQ(current_operator(), static_cast<std::uint32_t>(nvtx::kQkPv));
+    const nvtx::Op inner(nvtx::kQk, 3, "qk");
+    EXPECT_EQ(current_operator(), static_cast<std::uint32_t>(nvtx::kQk));
+    std::uint32_t elsewhere = 99;
+    std::thread([&] { elsewhere = current_operator(); }).join();
+    EXPECT_EQ(elsewhere, 0U);
+  }
+  EXPECT_EQ(current_operator(), 0U);
+}
+
 TEST_F(NvtxScopes, CurrentScopeIsTheInnermostOfThisThreadElseTheOpenStep) {
   EXPECT_EQ(current_scope(), 0U);
   ScopeId in_step = 0;
