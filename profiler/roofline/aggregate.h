@@ -51,6 +51,10 @@ struct CellTotals {
   FigureSum model_bytes;
   FigureSum dram_bytes;
   FigureSum l2_bytes;
+  RatioSum amplification;  // counted over compulsory bytes
+  RatioSum padding;        // hardware over model FLOPs
+  RatioSum tensor_activity;
+  std::uint64_t counted = 0;  // calls whose DRAM bytes were counted
   // Of predicted times only.
   FigureSum time_error_ns;
   Figure basis;  // the weakest of the launches' (CounterFigure::kBasis)
@@ -82,9 +86,12 @@ struct TraceTotals {
   std::uint64_t late_launches = 0;      // too far out of order for an exact account of overlap
   std::uint64_t rejected_records = 0;   // ended before they began, or ids used twice
   std::uint64_t unmatched_counters = 0;
+  double unassigned_samples = 0;      // of sampled DRAM bytes: where no launch ran
   std::uint64_t dropped_records = 0;  // lost during the run, as the trace says
-  bool linear_fused = false;          // some projections, or gate and up, ran as one product
-  bool linear_separate = false;       // some ran apart
+  // Launches, but no times: counters were read on each launch by itself.
+  bool timeless = false;
+  bool linear_fused = false;     // some projections, or gate and up, ran as one product
+  bool linear_separate = false;  // some ran apart
 };
 
 // Throws InputError for a damaged file (see trace::Reader). `options.devices` must outlive the

@@ -14,8 +14,9 @@ struct Metric {
 
 // Names of NVIDIA's metrics (CUPTI 13); GB20x spells its DRAM counters with "op". CUDA-core
 // operations count add and multiply as one and a fused multiply-add as two; the half-precision
-// instructions work on pairs, as Nsight Compute weighs them.
-constexpr std::array<Metric, 16> kMetrics = {{
+// instructions work on pairs, as Nsight Compute weighs them, and so do the single-precision
+// ones of data-centre Blackwell ("fadd2").
+constexpr std::array<Metric, 21> kMetrics = {{
     {"dram__bytes_read.sum", {CounterFigure::kDramRead, 1}},
     {"dram__bytes_op_read.sum", {CounterFigure::kDramRead, 1}},
     {"dram__bytes_write.sum", {CounterFigure::kDramWritten, 1}},
@@ -24,12 +25,17 @@ constexpr std::array<Metric, 16> kMetrics = {{
     {"smsp__sass_thread_inst_executed_op_fadd_pred_on.sum", {CounterFigure::kFp32Flops, 1}},
     {"smsp__sass_thread_inst_executed_op_fmul_pred_on.sum", {CounterFigure::kFp32Flops, 1}},
     {"smsp__sass_thread_inst_executed_op_ffma_pred_on.sum", {CounterFigure::kFp32Flops, 2}},
+    {"smsp__sass_thread_inst_executed_op_fadd2_pred_on.sum", {CounterFigure::kFp32Flops, 2}},
+    {"smsp__sass_thread_inst_executed_op_fmul2_pred_on.sum", {CounterFigure::kFp32Flops, 2}},
+    {"smsp__sass_thread_inst_executed_op_ffma2_pred_on.sum", {CounterFigure::kFp32Flops, 4}},
     {"smsp__sass_thread_inst_executed_op_hadd_pred_on.sum", {CounterFigure::kFp16Flops, 2}},
     {"smsp__sass_thread_inst_executed_op_hmul_pred_on.sum", {CounterFigure::kFp16Flops, 2}},
     {"smsp__sass_thread_inst_executed_op_hfma_pred_on.sum", {CounterFigure::kFp16Flops, 4}},
     {"smsp__sass_thread_inst_executed_op_dadd_pred_on.sum", {CounterFigure::kFp64Flops, 1}},
     {"smsp__sass_thread_inst_executed_op_dmul_pred_on.sum", {CounterFigure::kFp64Flops, 1}},
     {"smsp__sass_thread_inst_executed_op_dfma_pred_on.sum", {CounterFigure::kFp64Flops, 2}},
+    {"sm__pipe_tensor_cycles_active.sum", {CounterFigure::kTensorCycles, 1}},
+    {"sm__cycles_elapsed.sum", {CounterFigure::kSmCycles, 1}},
     {kTimeErrorMetric, {CounterFigure::kTimeError, 1}},
     {kBasisMetric, {CounterFigure::kBasis, 1}},
 }};
@@ -60,6 +66,12 @@ void LaunchCounters::add(CounterMeaning meaning, double value, Provenance source
   if (!std::isfinite(value) || value < 0 || source >= Provenance::kAbsent) return;
   Figure& figure = figures_[static_cast<int>(meaning.figure)];
   figure = plus(figure, {.value = value * meaning.weight, .source = source});
+}
+
+void LaunchCounters::fill(const LaunchCounters& weaker) {
+  for (int i = 0; i < kCounterFigures; ++i) {
+    if (!figures_[i].present()) figures_[i] = weaker.figures_[i];
+  }
 }
 
 Figure LaunchCounters::dram_bytes() const {

@@ -19,10 +19,12 @@ enum class CounterFigure : std::uint8_t {
   kFp32Flops,
   kFp16Flops,
   kFp64Flops,
-  kTimeError,  // of a predicted time, relative
-  kBasis,      // of a predicted time: 0 calibrated, 1 transferred, 2 uncalibrated
+  kTimeError,     // of a predicted time, relative
+  kBasis,         // of a predicted time: 0 calibrated, 1 transferred, 2 uncalibrated
+  kTensorCycles,  // in which tensor cores worked, summed over multiprocessors
+  kSmCycles,      // all that passed, likewise
 };
-inline constexpr int kCounterFigures = 9;
+inline constexpr int kCounterFigures = 11;
 
 // What a trace without a run says of its launches' times beside the times themselves.
 inline constexpr std::string_view kTimeErrorMetric = "rooftop__time_error.ratio";
@@ -41,6 +43,8 @@ std::optional<CounterMeaning> meaning_of(std::string_view metric);
 class LaunchCounters {
  public:
   void add(CounterMeaning meaning, double value, Provenance source);
+  // Takes from `weaker` what is absent here.
+  void fill(const LaunchCounters& weaker);
 
   [[nodiscard]] Figure get(CounterFigure figure) const {
     return figures_[static_cast<int>(figure)];

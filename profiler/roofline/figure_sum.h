@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 
 #include "profiler/core/provenance.h"
 
@@ -30,6 +31,32 @@ class FigureSum {
   double value_ = 0;
   Provenance source_ = Provenance::kMeasured;
   bool empty_ = true;
+};
+
+// Two figures of the same launches, and how they compare; launches that lack either take no part.
+class RatioSum {
+ public:
+  void add(const Figure& over, const Figure& under) {
+    if (!over.present() || !under.present()) return;
+    over_ += over.value;
+    under_ += under.value;
+    ++count_;
+  }
+  void add(const RatioSum& other) {
+    over_ += other.over_;
+    under_ += other.under_;
+    count_ += other.count_;
+  }
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] std::optional<double> get() const {
+    const double ratio = over_ / under_;
+    return under_ > 0 && std::isfinite(ratio) ? std::optional(ratio) : std::nullopt;
+  }
+
+ private:
+  double over_ = 0;
+  double under_ = 0;
+  std::uint64_t count_ = 0;
 };
 
 // Running mean and variance (Welford).

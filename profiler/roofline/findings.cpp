@@ -13,6 +13,8 @@ namespace {
 // Below these nobody needs to be told.
 constexpr double kIdleWorthTelling = 0.05;
 constexpr double kOverlapWorthTelling = 0.01;
+constexpr double kPaddingWorthTelling = 1.25;
+constexpr double kMissedWorkWorthTelling = 0.98;
 
 void add_largest(Report& report) {
   const RowTotal* largest = nullptr;
@@ -54,11 +56,8 @@ void add_amplification(Report& report) {
   const Point* worst = nullptr;
   double ratio = kAmplificationWorthTelling;
   for (const Point& point : report.points()) {
-    const bool counted = point.has_dram_bytes() && point.has_model_bytes() &&
-                         point.model_bytes() > 0 &&
-                         point.bytes_source() != name_of(Provenance::kModelled);
-    if (!counted || point.dram_bytes() < ratio * point.model_bytes()) continue;
-    ratio = point.dram_bytes() / point.model_bytes();
+    if (point.amplification() < ratio) continue;
+    ratio = point.amplification();
     worst = &point;
   }
   if (worst == nullptr) return;
@@ -68,6 +67,38 @@ void add_amplification(Report& report) {
                   worst->operator_(), worst->phase(), worst->batch(), worst->length(), ratio));
 }
 
+bool is_product(const Point& point) {
+  return !point.series().empty() || point.operator_() == name_of(Operator::kOProj) ||
+         point.operator_() == name_of(Operator::kLmHead);
+}
+
+// Products whose hardware executes more operations than their shapes need, or, if the counters are
+// to be believed, fewer.
+void add_padding(Report& report) {
+  const Point* most = nullptr;
+  const Point* least = nullptr;
+  for (const Point& point : report.points()) {
+    if (!point.has_padding() || !is_product(point)) continue;
+    if (most == nullptr || point.padding() > most->padding()) most = &point;
+    if (least == nullptr || point.padding() < least->padding()) least = &point;
+  }
+  if (most != nullptr && most->padding() >= kPaddingWorthTelling) {
+    add_finding(report, "padding",
+                fmt::format("{} {} at batch {}, length {} executes {:.3g} times the FLOPs that its "
+                            "shapes need: the rest fills tiles up.",
+                            most->operator_(), most->phase(), most->batch(), most->length(),
+                            most->padding()));
+  }
+  if (least != nullptr && least->padding() < kMissedWorkWorthTelling) {
+    add_finding(
+        report, "missed_work",
+        fmt::format("Counters saw {:.3g} of the FLOPs that the shapes of {} {} at batch {}, "
+                    "length {} need: a type of instruction was not counted.",
+                    least->padding(), least->operator_(), least->phase(), least->batch(),
+                    least->length()));
+  }
+}
+
 }  // namespace
 
 void add_findings(Report& report, const DeviceTable& devices) {
@@ -75,6 +106,7 @@ void add_findings(Report& report, const DeviceTable& devices) {
   add_idle(report);
   add_overlap(report);
   add_amplification(report);
+  add_padding(report);
   add_bottlenecks(report);
   add_potential(report);
   add_what_ifs(report, devices);

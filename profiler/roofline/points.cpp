@@ -58,8 +58,33 @@ void set_rates(Message& message, const Figure& flops, const Figure& bytes, doubl
 }
 
 Provenance time_source_of(const TraceTotals& trace) {
+  if (trace.timeless) return Provenance::kAbsent;
   return trace.meta.prediction.empty() ? Provenance::kMeasured : Provenance::kPredicted;
 }
+
+// What was counted against what the closed forms say, of the launches that were counted.
+struct Ratios {
+  RatioSum amplification;
+  RatioSum padding;
+  RatioSum tensor_activity;
+  std::uint64_t counted = 0;
+
+  void add(const CellTotals& cell) {
+    amplification.add(cell.amplification);
+    padding.add(cell.padding);
+    tensor_activity.add(cell.tensor_activity);
+    counted += cell.counted;
+  }
+
+  template <typename Message>
+  void set(Message& message, std::uint64_t calls) const {
+    if (const auto ratio = amplification.get()) message.set_amplification(*ratio);
+    if (const auto ratio = padding.get()) message.set_padding(*ratio);
+    if (const auto ratio = tensor_activity.get()) message.set_tensor_activity(*ratio);
+    if (counted == 0) return;
+    message.set_counted(static_cast<double>(counted) / static_cast<double>(calls));
+  }
+};
 
 // One row of the table while its cells are added up.
 struct RowSum {
@@ -76,6 +101,7 @@ struct RowSum {
   bool under_roofs = true;  // every cell has a place under roofs
   std::string roof;
   bool one_roof = true;  // the same roof for all cells
+  Ratios ratios;
   Provenance time_source = Provenance::kMeasured;
 
   void add(const CellTotals& cell, FlopsKind kind, const std::optional<RoofPair>& roofs,
@@ -98,8 +124,12 @@ struct RowSum {
     calls += cell.calls;
     flops.add(cell_flops);
     bytes.add(cell_bytes);
+    ratios.add(cell);
   }
 };
+
+// Of no time at all, nothing has a share.
+double share_of(double ns, double all_ns) { return all_ns > 0 ? ns / all_ns : 0; }
 
 RowTotal make_row(const std::string& name, const RowSum& sum, double all_ns) {
   RowTotal row;
@@ -109,8 +139,9 @@ RowTotal make_row(const std::string& name, const RowSum& sum, double all_ns) {
   if (sum.op != Operator::kUnclassified) row.set_phase(std::string(name_of(sum.phase)));
   const double seconds = sum.time_ns / kNsPerSecond;
   row.set_time_s(seconds);
-  row.set_share(sum.divided_ns / all_ns);
+  row.set_share(share_of(sum.divided_ns, all_ns));
   row.set_calls(sum.calls);
+  sum.ratios.set(row, sum.calls);
   const Figure flops = sum.flops.get();
   const Figure bytes = sum.bytes.get();
   if (flops.present()) row.set_flops(flops.value);
@@ -182,7 +213,10 @@ Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
   if (l2.present()) point.set_l2_bytes(l2.value);
   point.set_time_s(seconds);
   point.set_time_spread_s(cell.step_spread_ns / kNsPerSecond);
-  point.set_share(cell.divided_ns / all_ns);
+  point.set_share(share_of(cell.divided_ns, all_ns));
+  Ratios ratios;
+  ratios.add(cell);
+  ratios.set(point, cell.calls);
   set_rates(point, flops, dram, seconds, time_source_of(trace));
   if (!trace.meta.prediction.empty()) set_prediction(point, trace.meta, cell, unfit, steps);
   const auto& roofs = view.roofs[cell.key.device];
@@ -197,7 +231,9 @@ Point make_point(const TraceView& view, const CellTotals& cell, FlopsKind kind,
 
 Provenance weakest_time_source(const std::vector<TraceView>& views) {
   Provenance source = Provenance::kMeasured;
-  for (const TraceView& view : views) source = weakest(source, time_source_of(view.totals));
+  for (const TraceView& view : views) {
+    if (!view.totals.timeless) source = weakest(source, time_source_of(view.totals));
+  }
   return source;
 }
 
@@ -252,11 +288,16 @@ void add_points_and_rows(Report& report, const std::vector<TraceView>& views, Fl
   const DeviceTime time = time_of(views);
   report.set_overlap_seconds(time.overlap_ns / kNsPerSecond);
   const double all_ns = time.busy_ns + time.idle_ns;
-  if (!(all_ns > 0)) return;  // nothing ran: no points, and no time to divide
+  const bool timed = all_ns > 0;
+  const bool ran = std::any_of(views.begin(), views.end(),
+                               [](const TraceView& view) { return !view.totals.cells.empty(); });
+  if (!timed && !ran) return;
 
   add_points(report, views, flops, all_ns);
   std::map<std::pair<RowOrder, std::string>, RowSum> sums;
   for (const TraceView& view : views) {
+    // Work without time does not belong in a sum with work of known time.
+    if (timed && view.totals.timeless) continue;
     for (const CellTotals& cell : view.totals.cells) {
       const Operator op = cell.key.row;
       const Phase phase = op == Operator::kUnclassified ? Phase::kUnknown : cell.key.cell.phase;
@@ -267,8 +308,9 @@ void add_points_and_rows(Report& report, const std::vector<TraceView>& views, Fl
   sums.try_emplace({order_of(Operator::kUnclassified, Phase::kUnknown), "unclassified"});
   for (const auto& [key, sum] : sums) {
     *report.add_rows() = make_row(key.second, sum, all_ns);
-    (*report.mutable_shares())[key.second] = sum.divided_ns / all_ns;
+    if (timed) (*report.mutable_shares())[key.second] = sum.divided_ns / all_ns;
   }
+  if (!timed) return;
   RowTotal& idle = *report.add_rows();
   idle.set_name("idle");
   idle.set_time_s(time.idle_ns / kNsPerSecond);

@@ -34,7 +34,9 @@ void write_points_csv(const Report& report, std::ostream& out) {
     row.number(when(p.has_dram_bytes(), p.dram_bytes()));
     row.number(when(p.has_model_bytes(), p.model_bytes()));
     row.number(when(p.has_l2_bytes(), p.l2_bytes()));
-    row.number(p.time_s()).number(p.time_spread_s()).number(p.share());
+    const bool timed = !p.time_source().empty();
+    row.number(when(timed, p.time_s())).number(when(timed, p.time_spread_s()));
+    row.number(when(timed, p.share()));
     row.number(when(p.has_intensity(), p.intensity()));
     row.number(when(p.has_flops_per_s(), p.flops_per_s()));
     row.text(p.roof()).number(when(p.has_roof_fraction(), p.roof_fraction())).text(p.bound());

@@ -2,6 +2,8 @@
 
 #include <ctime>
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "profiler/model/model_shapes.h"
 #include "profiler/roofline/report_parts.h"
@@ -11,6 +13,8 @@ namespace rooftop {
 namespace {
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+// Sampling goes on between steps, where little moves.
+constexpr double kUnassignedWorthTelling = 0.001;
 
 std::string rfc3339(Timestamp t) {
   if (t.ns <= 0) return {};
@@ -116,6 +120,7 @@ Run describe_run(const TraceView& view) {
   run.set_name(view.run);
   run.set_command(meta.command);
   run.set_prediction(meta.prediction);
+  run.set_capture(meta.capture);
   run.set_created(rfc3339(meta.created));
   run.set_model(meta.model.name);
   describe_shape(meta.model, *run.mutable_shape());
@@ -157,6 +162,15 @@ std::vector<std::string> notes_of(const TraceView& view, bool many) {
     notes.push_back(many ? file + ": " + text : std::move(text));
   };
   for (const std::string& text : t.recovery.notes) note(text);
+  std::set<std::string> said;
+  for (const Note& fact : t.meta.notes) {
+    if (said.insert(fact.text).second) note(fact.text);
+  }
+  if (t.timeless) {
+    note(
+        "Counters, but no times: each launch was measured by itself, and how long it took then "
+        "says nothing about the run. Rates, shares and places below a roof are absent.");
+  }
   if (!t.meta.prediction.empty()) notes.push_back(prediction_note(t.meta));
   if (t.recovery.truncated && t.recovery.notes.empty()) {
     note("The trace is truncated: its last part was never written.");
@@ -187,6 +201,10 @@ std::vector<std::string> notes_of(const TraceView& view, bool many) {
   if (t.unmatched_counters > 0) {
     note(fmt::format("Counters of {} have no launch in the trace.",
                      counted(t.unmatched_counters, "launch")));
+  }
+  if (t.unassigned_samples > kUnassignedWorthTelling) {
+    note(fmt::format("{} of the sampled DRAM bytes moved while no launch ran: they stand nowhere.",
+                     format_percent(t.unassigned_samples)));
   }
   if (t.late_launches > 0) {
     note(fmt::format("{} too far out of order: how they overlap others is not exact.",
