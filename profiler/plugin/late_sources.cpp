@@ -1,0 +1,104 @@
+#include "profiler/plugin/late_sources.h"
+
+#include <sys/stat.h>
+
+#include <exception>
+#include <utility>
+
+#include "profiler/capture/nvtx_scopes.h"
+#include "profiler/plugin/driver_state.h"
+#include "profiler/plugin/message.h"
+
+namespace rooftop::plugin {
+
+LateSources::LateSources(std::string output, std::uint64_t max_bytes)
+    : output_(std::move(output)), max_bytes_(max_bytes) {}
+
+void LateSources::begin(const std::vector<capture::SourceMaker>& now,
+                        std::vector<capture::SourceMaker> after_init) noexcept try {
+  for (const capture::SourceMaker& make : now) start_one(make);
+  waiting_ = std::move(after_init);
+  has_waiting_.store(!waiting_.empty(), std::memory_order_release);
+} catch (const std::exception& e) {
+  say(std::string("kernels are not recorded: ") + e.what());
+}
+
+void LateSources::start_one(const capture::SourceMaker& make) {
+  const std::size_t used = count_.load(std::memory_order_relaxed);
+  if (used == kMaxSources) return;
+  std::unique_ptr<capture::RecordSource> source = make();
+  if (source == nullptr) return;
+  if (const Status started = source->start(); !started.ok()) {
+    refusals_.push_back({started.message()});
+    say(started.message());
+    return;
+  }
+  sources_[used] = std::move(source);
+  count_.store(used + 1, std::memory_order_release);
+}
+
+void LateSources::start_waiting() {
+  if (!has_waiting_.load(std::memory_order_acquire) || !driver_is_ready()) return;
+  has_waiting_.store(false, std::memory_order_relaxed);
+  for (const capture::SourceMaker& make : waiting_) start_one(make);
+}
+
+void LateSources::drain(capture::RecordSink& sink) {
+  if (!stopped_.load(std::memory_order_acquire)) start_waiting();
+  const std::size_t count = count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) sources_[i]->drain(sink);
+}
+
+void LateSources::flush() noexcept {
+  const std::size_t count = count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) sources_[i]->flush();
+  if (max_bytes_ > 0) stop_at_limit();
+}
+
+void LateSources::stop_at_limit() {
+  struct stat facts {};
+  if (at_limit_ || stat(output_.c_str(), &facts) != 0 ||
+      static_cast<std::uint64_t>(facts.st_size) < max_bytes_)
+    return;
+  at_limit_ = true;
+  capture::stop_recording();
+  stop();
+  say("the trace has reached ROOFTOP_MAX_SIZE: nothing more is recorded");
+}
+
+void LateSources::pause() noexcept {
+  const std::size_t count = count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (sources_[i]->can_pause()) sources_[i]->pause();
+  }
+}
+
+void LateSources::resume() noexcept {
+  const std::size_t count = count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (sources_[i]->can_pause()) sources_[i]->resume();
+  }
+}
+
+void LateSources::stop() noexcept {
+  if (stopped_.exchange(true, std::memory_order_acq_rel)) return;
+  const std::size_t count = count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) sources_[i]->stop();
+}
+
+void LateSources::describe(Meta& meta) const {
+  const std::size_t count = count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) sources_[i]->describe(meta);
+  meta.notes.insert(meta.notes.end(), refusals_.begin(), refusals_.end());
+  if (at_limit_) {
+    meta.notes.push_back(
+        {"recording ended before the program: the trace had reached ROOFTOP_MAX_SIZE"});
+  }
+  if (const std::uint64_t skipped = capture::skipped_ranges(); skipped > 0) {
+    meta.notes.push_back({std::to_string(skipped) +
+                          " NVTX ranges were started and ended apart (nvtxRangeStart) and are not "
+                          "recorded"});
+  }
+}
+
+}  // namespace rooftop::plugin
