@@ -2,6 +2,7 @@
 
 #include "profiler/roofline/costliest.h"
 #include "tools/commands.h"
+#include "tools/foreign_files.h"
 #include "tools/report_files.h"
 
 namespace rooftop::tools {
@@ -42,10 +43,11 @@ int report_command(const ReportCommandOptions& options) {
   report.device = options.device;
   report.salvage = options.salvage;
   if (!options.devices_file.empty()) report.devices.load_user_file(options.devices_file);
-  write_report(options.inputs, report, {.folder = options.output, .json = options.json});
+  const ReportInputs inputs(options.inputs);
+  write_report(inputs.traces(), report, {.folder = options.output, .json = options.json});
   if (options.top > 0 && !options.json) {
     print_costliest(
-        costliest_launches(options.inputs, report, static_cast<std::size_t>(options.top)));
+        costliest_launches(inputs.traces(), report, static_cast<std::size_t>(options.top)));
   }
   return 0;
 }

@@ -98,6 +98,12 @@ struct GpusOptions {
   bool json = false;
 };
 
+struct ImportCommandOptions {
+  std::vector<std::string> inputs;
+  std::string output;  // NAME.rtrace or a folder
+  bool json = false;
+};
+
 struct ReportCommandOptions {
   std::vector<std::string> inputs;
   std::string output;
@@ -134,6 +140,7 @@ int sweep_command(const SweepOptions& options);
 int predict_command(const PredictOptions& options);
 int reproduce_command(const ReproduceOptions& options);
 int gpus_command(const GpusOptions& options);
+int import_command(const ImportCommandOptions& options);
 int report_command(const ReportCommandOptions& options);
 int roofs_command(const RoofsOptions& options);
 int metrics_command(const MetricsOptions& options);

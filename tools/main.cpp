@@ -231,10 +231,32 @@ void add_gpus(CLI::App& app, int& status) {
   c->callback([o, &status] { status = gpus_command(*o); });
 }
 
+void add_import(CLI::App& app, int& status) {
+  const auto o = std::make_shared<ImportCommandOptions>();
+  CLI::App* c = app.add_subcommand("import", "What other profilers recorded, as traces");
+  c->add_option("files", o->inputs,
+                "PyTorch profiler traces (.json, .json.gz), SQLite exports of Nsight Systems, CSV "
+                "files of Nsight Compute, or folders of them")
+      ->required();
+  c->add_option("-o,--output", o->output,
+                "NAME.rtrace: one trace, counters joined with their timeline; else a folder for a "
+                "trace each")
+      ->required();
+  c->add_flag("--json", o->json, "Print one JSON document");
+  c->footer(
+      "Examples:\n"
+      "  rooftop import trace.json.gz -o t.rtrace\n"
+      "  rooftop import timeline.sqlite counters.csv -o joined.rtrace\n"
+      "  rooftop import ranks/ -o traces/\n");
+  c->callback([o, &status] { status = import_command(*o); });
+}
+
 void add_report(CLI::App& app, int& status) {
   const auto o = std::make_shared<ReportCommandOptions>();
   CLI::App* c = app.add_subcommand("report", "Table, charts and data of one or more traces");
-  c->add_option("traces", o->inputs, "Trace files, or folders of them (ranks, hosts)")->required();
+  c->add_option("traces", o->inputs,
+                "Traces, other profilers' recordings, or folders of them (ranks, hosts)")
+      ->required();
   c->add_option("-o,--output", o->output, "Folder for report.html, the pictures and the data");
   c->add_option("--roofs", o->roofs, "auto (measured where there are any), measured or datasheet")
       ->check(CLI::IsMember({"auto", "measured", "datasheet"}))
@@ -308,6 +330,7 @@ int main(int argc, char** argv) {
   add_predict(app, status);
   add_reproduce(app, status);
   add_gpus(app, status);
+  add_import(app, status);
   add_report(app, status);
   add_roofs(app, status);
   add_metrics(app, status);

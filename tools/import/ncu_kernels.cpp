@@ -142,7 +142,6 @@ void NcuReader::set_header(const std::vector<std::string>& cells) {
   header_ = cells;
   units_.assign(cells.size(), {});
   columns_ = {};
-  columns_.count = cells.size();
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string& name = cells[i];
     const std::pair<std::string_view, std::size_t*> known[] = {{"ID", &columns_.id},
@@ -163,6 +162,11 @@ void NcuReader::set_header(const std::vector<std::string>& cells) {
       columns_.metrics.push_back(i);
     }
   }
+  // The long layout's rows may lack the cells of rules at their end.
+  columns_.needed = columns_.wide() ? cells.size()
+                                    : std::max({columns_.id, columns_.name, columns_.metric,
+                                                columns_.value == kNone ? 0 : columns_.value}) +
+                                          1;
   const bool torn_long = !columns_.wide() && columns_.value == kNone;
   if (torn_long || (columns_.wide() && columns_.metrics.empty())) {
     throw InputError(fmt::format(
@@ -182,7 +186,7 @@ void NcuReader::for_each_row(const std::function<void(const std::vector<std::str
     if (is_header(cells)) {  // files that were put one behind the other
       set_header(cells);
       first = true;
-    } else if (cells.size() < columns_.count || records.torn()) {
+    } else if (cells.size() < columns_.needed || records.torn()) {
       ++losses_.short_rows;
     } else if (columns_.wide() && first && cells[columns_.id].empty()) {
       units_ = cells;

@@ -64,7 +64,7 @@ class NcuReader {
                 compute = kNone, grid = kNone, block = kNone, metric = kNone, unit = kNone,
                 value = kNone;
     std::vector<std::size_t> metrics;
-    std::size_t count = 0;
+    std::size_t needed = 0;  // cells of a whole row
     [[nodiscard]] bool wide() const { return metric == kNone; }
   };
 
