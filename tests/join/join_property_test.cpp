@@ -1,5 +1,6 @@
 // Random steps against the definition of the join, and its cost in memory.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -113,6 +114,37 @@ TEST(JoinProperty, TheOrderOfCounterStepsDoesNotMatter) {
     ASSERT_EQ(before.size(), after.size());
     for (std::size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(before[i], after[i], 1e-9) << seed;
   }
+}
+
+// A million launches: what the join holds of them, and that it takes no more than a few seconds.
+TEST(JoinProperty, AMillionLaunchesFitInBoundedMemory) {
+  constexpr int kSteps = 2000;
+  constexpr int kLaunches = 500;
+  std::string letters;
+  for (int i = 0; i < kLaunches; ++i) letters += static_cast<char>('a' + i % 16);
+  Recording times;
+  Recording counters("counters");
+  for (int i = 0; i < kSteps; ++i) {
+    times.step(8, letters);
+    const auto ids = counters.step(8, letters);
+    if (i % 100 == 0) {
+      for (const KernelId id : ids) counters.counter(id, kBytes, 1);
+    }
+  }
+  const std::string timeline = times.path();
+  const std::string counted = counters.path();
+  const std::string output = scratch_path();
+  const auto peak = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;  // KiB
+  };
+  const auto before = peak();
+  const JoinSummary summary = join_traces(timeline, {counted}, output);
+  const auto grown = peak() - before;
+  std::filesystem::remove(output);
+  EXPECT_EQ(summary.joined_launches, static_cast<std::uint64_t>(kSteps) * kLaunches);
+  EXPECT_LT(grown, 200 * 1024) << "KiB";  // of two million launches
 }
 
 }  // namespace
