@@ -146,9 +146,8 @@ void InferredClassifier::read_tokens(EvidenceReader& reader, const StepTable& st
 }
 
 void InferredClassifier::finish(const KernelRules& rules, EvidenceReader::Strings strings,
-                                StepTable& steps, Meta& meta) {
+                                StepTable& steps, bool infer_steps, Meta& meta) {
   EvidenceReader reader(rules, scopes_, strings);
-  const bool recorded = !steps.steps().empty();
   read_tokens(reader, steps);
   for (auto& [number, device] : devices_) {
     device.structure = find_layers(device.tokens, shapes_.products, rules_);
@@ -161,6 +160,7 @@ void InferredClassifier::finish(const KernelRules& rules, EvidenceReader::String
     }
   }
   answers_.resize(launches_.size());
+  for (const SeenLaunch& launch : launches_) begins_.push_back(launch.begin);
   for (const auto& [number, device] : devices_) {
     for (std::size_t i = 0; i < device.tokens.size(); ++i) {
       const Token& token = device.tokens[i];
@@ -169,12 +169,8 @@ void InferredClassifier::finish(const KernelRules& rules, EvidenceReader::String
     }
   }
   infer_meta(strings, meta);
-  if (recorded) {
-    use_recorded_steps(steps);
-  } else {
-    find_steps(steps, meta.model, reader);
-  }
-  describe(steps, meta, !recorded);
+  if (infer_steps) find_steps(steps, meta.model, reader);
+  describe(steps, meta, infer_steps);
   launches_ = {};
   devices_.clear();
   shape_index_.clear();
@@ -197,15 +193,6 @@ void InferredClassifier::judge_runs(Device& device, const ModelShape& model) con
     const bool cut_back = i + 1 == runs.size() && short_one && runs.size() > 1;
     device.complete.push_back(!cut_front && !cut_back);
     device.first_layer.push_back(cut_front ? static_cast<std::int32_t>(most - runs[i].groups) : 0);
-  }
-}
-
-void InferredClassifier::use_recorded_steps(const StepTable& steps) {
-  for (const auto& [number, device] : devices_) {
-    for (std::size_t i = 0; i < device.tokens.size(); ++i) {
-      const ScopeId id = markers_[device.tokens[i].marker];
-      if (const auto step = steps.find(id)) answers_[device.index[i]].step = *step;
-    }
   }
 }
 
@@ -320,8 +307,10 @@ void InferredClassifier::describe(const StepTable& steps, const Meta& meta, bool
   }
 }
 
-InferredLaunch InferredClassifier::at(std::uint64_t index) const {
-  return index < answers_.size() ? answers_[index] : InferredLaunch{};
+InferredLaunch InferredClassifier::find(Timestamp begin, std::size_t& next) const {
+  while (next < begins_.size() && begins_[next] < begin) ++next;
+  if (next >= begins_.size() || begins_[next] != begin) return {};
+  return answers_[next++];
 }
 
 std::string_view InferredClassifier::rule(const InferredLaunch& launch) const {

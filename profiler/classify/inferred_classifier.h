@@ -37,15 +37,17 @@ class InferredClassifier {
 
   void add(const SeenLaunch& launch);
   void add(std::span<const ScopeRecord> scopes) { scopes_.add(scopes); }
-  [[nodiscard]] bool empty() const { return launches_.empty(); }
+  // True until finish() has found anything to say.
+  [[nodiscard]] bool empty() const { return answers_.empty(); }
 
-  // Finds the structure. `steps` holds the steps that were recorded, or, where there are none,
-  // gets those that are found; `meta` gets what it lacks of the model's shape and of the types.
+  // Finds the structure. `steps` holds the steps that were recorded, or, with `infer_steps`, gets
+  // those that are found; `meta` gets what it lacks of the model's shape and of the types.
   void finish(const KernelRules& rules, EvidenceReader::Strings strings, StepTable& steps,
-              Meta& meta);
+              bool infer_steps, Meta& meta);
 
-  // Of the launch that was added as number `index`, counted from 0.
-  [[nodiscard]] InferredLaunch at(std::uint64_t index) const;
+  // Of the first launch that began at `begin` among those from number `next` on; `next` moves behind
+  // it. Ask in the order in which launches were added.
+  [[nodiscard]] InferredLaunch find(Timestamp begin, std::size_t& next) const;
   [[nodiscard]] std::string_view rule(const InferredLaunch& launch) const;
   [[nodiscard]] const ForeignScopes& scopes() const { return scopes_; }
   // One sentence each: what was inferred, and what could not be looked at.
@@ -67,7 +69,6 @@ class InferredClassifier {
   std::uint32_t marker_of(const Evidence& evidence, const StepTable& steps);
   void judge_runs(Device& device, const ModelShape& model) const;
   void find_steps(StepTable& steps, const ModelShape& model, EvidenceReader& reader);
-  void use_recorded_steps(const StepTable& steps);
   void infer_meta(const EvidenceReader::Strings& strings, Meta& meta);
   void describe(const StepTable& steps, const Meta& meta, bool steps_inferred);
 
@@ -81,6 +82,7 @@ class InferredClassifier {
   std::map<ScopeId, std::uint32_t> marker_index_;
   RuleTexts rules_;
   std::vector<InferredLaunch> answers_;
+  std::vector<Timestamp> begins_;  // of each answer's launch
   std::vector<std::string> notes_;
 };
 

@@ -134,9 +134,19 @@ class Aggregator {
     }
     std::sort(totals_.cells.begin(), totals_.cells.end(),
               [](const CellTotals& a, const CellTotals& b) { return a.key < b.key; });
+    leave_out_time_that_was_not_measured();
   }
 
  private:
+  void leave_out_time_that_was_not_measured() {
+    totals_.timeless = totals_.launches > 0 &&
+                       std::all_of(totals_.cells.begin(), totals_.cells.end(),
+                                   [](const CellTotals& cell) { return cell.time_ns == 0; });
+    if (!totals_.timeless) return;
+    for (DeviceTotals& device : totals_.devices) device.idle_ns = 0;
+    totals_.wall_seconds = 0;
+  }
+
   struct Row {
     CellTotals totals;
     Spread spread;
@@ -168,9 +178,20 @@ class Aggregator {
     row.model_bytes.add(figures.model_bytes());
     row.dram_bytes.add(figures.dram_bytes());
     row.l2_bytes.add(figures.l2_bytes);
+    add_ratios(row, figures, launch.counters);
     add_prediction(row, launch.counters, ns);
     count_in_step(step, owner, key, ns);
     return owner;
+  }
+
+  static void add_ratios(CellTotals& row, const LaunchFigures& figures,
+                         const LaunchCounters& counters) {
+    const Figure counted = counters.dram_bytes();
+    if (counted.present()) ++row.counted;
+    row.amplification.add(counted, figures.model_bytes());
+    row.padding.add(figures.hardware_flops, figures.model_flops);
+    row.tensor_activity.add(counters.get(CounterFigure::kTensorCycles),
+                            counters.get(CounterFigure::kSmCycles));
   }
 
   // Errors of one operator's times have one cause, whatever the layer: they add up.
@@ -263,20 +284,24 @@ Cell cell_of(const Step& step, bool sweep) {
 TraceTotals aggregate(const std::string& path, const ReportOptions& options) {
   TraceTotals totals;
   totals.path = path;
-  trace::Reader step_reader(path, {.salvage = options.salvage});
-  const StepTable steps = read_steps(step_reader);
-  totals.meta = step_reader.meta();
+  const TraceSurvey survey =
+      survey_trace(path, options.rules, {.salvage = options.salvage, .model = options.model});
+  const StepTable& steps = survey.steps;
+  totals.meta = survey.meta;
   describe_steps(steps, totals);
 
   trace::Reader reader(path, {.salvage = options.salvage});
   Aggregator aggregator(totals.meta, options, steps, totals);
   const LaunchStreamStats stats =
-      stream_launches(reader, steps, [&](const Launch& launch) { aggregator.add(launch); });
+      stream_launches(reader, survey, [&](const Launch& launch) { aggregator.add(launch); });
   aggregator.finish();
   totals.recovery = reader.recovery();
   totals.rejected_records += stats.rejected;
   totals.unmatched_counters = stats.unmatched_counters;
   totals.dropped_records = stats.dropped_records;
+  if (stats.sampled_dram.all > 0) {
+    totals.unassigned_samples = stats.sampled_dram.unassigned / stats.sampled_dram.all;
+  }
   return totals;
 }
 

@@ -34,10 +34,11 @@ std::vector<CostlyLaunch> costliest_launches(const std::vector<std::string>& pat
                                              const ReportOptions& options, std::size_t count) {
   std::vector<CostlyLaunch> heap;  // the shortest of those kept on top
   for (const std::string& path : expand_traces(paths)) {
-    trace::Reader step_reader(path, {.salvage = options.salvage});
-    const StepTable steps = read_steps(step_reader);
+    const TraceSurvey survey = survey_trace(
+        path, options.rules, {.salvage = options.salvage, .model = options.model});
+    const StepTable& steps = survey.steps;
     trace::Reader reader(path, {.salvage = options.salvage});
-    stream_launches(reader, steps, [&](const Launch& launch) {
+    stream_launches(reader, survey, [&](const Launch& launch) {
       const Classification& c = launch.classification;
       if (c.step && steps.steps()[*c.step].warmup) return;
       const Duration duration = launch.record.end - launch.record.begin;
@@ -46,7 +47,7 @@ std::vector<CostlyLaunch> costliest_launches(const std::vector<std::string>& pat
         std::pop_heap(heap.begin(), heap.end(), longer);
         heap.pop_back();
       }
-      heap.push_back(describe(launch, step_reader.meta(), steps));
+      heap.push_back(describe(launch, survey.meta, steps));
       std::push_heap(heap.begin(), heap.end(), longer);
     });
   }

@@ -69,9 +69,12 @@ class KernelWriter {
     row_.text(launch.name).text(extent(record.grid)).text(extent(record.block));
     row_.text(name_of(c.op)).text(step != nullptr ? name_of(step->phase) : "");
     optional_integer(c.layer >= 0 ? std::optional(c.layer) : std::nullopt);
-    row_.text(c.rule).integer(record.begin.ns).integer((record.end - record.begin).ns);
+    row_.text(c.rule).integer(record.begin.ns);
+    // Where counters were read on each launch by itself, only its moment is known.
+    const bool timed = record.end > record.begin;
+    optional_integer(timed ? std::optional((record.end - record.begin).ns) : std::nullopt);
     write_figures(launch);
-    row_.text(name_of(Provenance::kMeasured)).end();
+    row_.text(timed ? name_of(Provenance::kMeasured) : "").end();
   }
 
  private:
@@ -99,11 +102,11 @@ void write_kernels_csv(const std::vector<std::string>& paths, const ReportOption
                        std::ostream& out) {
   out << kHeader;
   for (const std::string& path : expand_traces(paths)) {
-    trace::Reader step_reader(path, {.salvage = options.salvage});
-    const StepTable steps = read_steps(step_reader);
+    const TraceSurvey survey =
+        survey_trace(path, options.rules, {.salvage = options.salvage, .model = options.model});
     trace::Reader reader(path, {.salvage = options.salvage});
-    KernelWriter writer(step_reader.meta(), steps, out);
-    stream_launches(reader, steps, [&](const Launch& launch) { writer.add(launch); });
+    KernelWriter writer(survey.meta, survey.steps, out);
+    stream_launches(reader, survey, [&](const Launch& launch) { writer.add(launch); });
   }
 }
 

@@ -30,6 +30,11 @@ void add_model(LaunchFigures& figures, const Launch& launch, const Meta& meta,
   const auto cost =
       operator_cost(c.op, c.layer, meta.model, steps.steps()[*c.step].shape, meta.causal_skip);
   if (!cost) return;
+  if (c.part) {
+    figures.model_flops = figures.model_read_bytes = figures.model_written_bytes =
+        closed_form(0, meta);
+    return;
+  }
   figures.model_flops = closed_form(cost->flops, meta);
   if (const auto moved = traffic(*cost, element_bytes(meta))) {
     figures.model_read_bytes = closed_form(moved->read_bytes, meta);

@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "profiler/roofline/sampled_launches.h"
+
 namespace rooftop {
 namespace {
 
@@ -64,9 +66,15 @@ class CounterWindow {
 
 class Stream : public trace::Visitor {
  public:
-  Stream(const trace::Reader& reader, const StepTable& steps,
+  Stream(const trace::Reader& reader, const StepTable& steps, const TraceSurvey* survey,
          const std::function<void(const Launch&)>& sink)
-      : reader_(reader), classifier_(steps), sink_(sink) {}
+      : reader_(reader),
+        classifier_(steps),
+        survey_(survey),
+        sink_(sink),
+        sampled_([this](const Waiting& launch, const LaunchCounters& sampled) {
+          release(launch, sampled);
+        }) {}
 
   void scopes(std::span<const ScopeRecord> records) override { classifier_.add(records); }
 
@@ -97,12 +105,23 @@ class Stream : public trace::Visitor {
     }
   }
 
+  void samples(std::span<const SampleRecord> records) override {
+    for (const SampleRecord& record : records) {
+      if (const auto meaning = meaning_of_id(record.metric)) sampled_.add(record, *meaning);
+    }
+  }
+
   void drops(std::span<const DropRecord> records) override {
     for (const DropRecord& record : records) stats_.dropped_records += record.count;
   }
 
   LaunchStreamStats finish() {
     emit(waiting_.size());
+    sampled_.finish();
+    stats_.sampled_dram = sampled_.totals(CounterFigure::kDramRead);
+    const auto written = sampled_.totals(CounterFigure::kDramWritten);
+    stats_.sampled_dram.all += written.all;
+    stats_.sampled_dram.unassigned += written.unassigned;
     stats_.unmatched_counters = counters_.unmatched();
     return stats_;
   }
@@ -134,16 +153,22 @@ class Stream : public trace::Visitor {
       std::stable_sort(waiting_.begin(), waiting_.end(), earlier);
     }
     const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
-    for (auto it = waiting_.begin(); it != end; ++it) emit(*it);
+    for (auto it = waiting_.begin(); it != end; ++it) {
+      sampled_.add(*it, it->record.device, it->record.begin, it->record.end);
+    }
+    if (end != waiting_.end()) sampled_.settle(end->record.begin);
     waiting_.erase(waiting_.begin(), end);
   }
 
-  void emit(const Waiting& waiting) {
+  // A launch with all that is known about it.
+  void release(const Waiting& waiting, const LaunchCounters& sampled) {
     Launch launch;
     launch.record = waiting.record;
     const KernelRecord& record = waiting.record;
     if (waiting.is_copy) {
+      launch.is_copy = true;
       launch.classification = classifier_.memcpy(record);
+      launch.memset = waiting.kind == MemcpyKind::kMemset;
       launch.name = name_of(waiting.kind);
       launch.copied = device_traffic(waiting.kind, static_cast<double>(waiting.bytes));
     } else {
@@ -151,7 +176,24 @@ class Stream : public trace::Visitor {
       launch.counters = counters_.take(record.id);
       launch.name = reader_.string(record.name);
     }
+    launch.counters.fill(sampled);
+    launch.inferred = launch.memset || (!waiting.is_copy && launch.classification.rule.empty());
+    if (launch.inferred && survey_ != nullptr) infer(record.begin, launch.classification);
     sink_(launch);
+  }
+
+  // The survey counted the same launches in the same order.
+  void infer(Timestamp begin, Classification& classification) {
+    const InferredLaunch found = survey_->inferred.find(begin, inferred_);
+    if (found.op != Operator::kUnclassified) {
+      classification.op = found.op;
+      classification.layer = found.layer;
+      classification.rule = survey_->inferred.rule(found);
+      classification.part = found.part;
+    }
+    if (!survey_->steps_inferred) return;
+    classification.step.reset();
+    if (found.step >= 0) classification.step = static_cast<std::uint32_t>(found.step);
   }
 
   std::optional<CounterMeaning> meaning_of_id(StringId metric) {
@@ -164,8 +206,11 @@ class Stream : public trace::Visitor {
 
   const trace::Reader& reader_;
   ScopeClassifier classifier_;
+  const TraceSurvey* survey_;  // null: scopes alone
+  std::size_t inferred_ = 0;   // the next launch to ask for
   const std::function<void(const Launch&)>& sink_;
   std::vector<Waiting> waiting_;  // at most twice the window
+  SampledLaunches<Waiting, std::function<void(const Waiting&, const LaunchCounters&)>> sampled_;
   CounterWindow counters_;
   std::unordered_map<StringId, std::optional<CounterMeaning>> meanings_;
   LaunchStreamStats stats_;
@@ -174,17 +219,63 @@ class Stream : public trace::Visitor {
 class StepReader : public trace::Visitor {
  public:
   explicit StepReader(StepTable& table) : table_(table) {}
-  void scopes(std::span<const ScopeRecord> records) override { table_.add(records); }
+  void scopes(std::span<const ScopeRecord> records) override {
+    table_.add(records);
+    own_ = own_ || std::any_of(records.begin(), records.end(), [](const ScopeRecord& scope) {
+             return scope.kind != ScopeKind::kForeign;
+           });
+  }
+  [[nodiscard]] bool own_scopes() const { return own_; }
 
  private:
   StepTable& table_;
+  bool own_ = false;
 };
+
+// Hands the launches that no scope names to the classifier, in the order of their last reading.
+class Survey : public Stream {
+ public:
+  Survey(const trace::Reader& reader, const StepTable& steps, InferredClassifier& inferred,
+         const std::function<void(const Launch&)>& sink)
+      : Stream(reader, steps, nullptr, sink), inferred_(inferred) {}
+
+  void scopes(std::span<const ScopeRecord> records) override {
+    inferred_.add(records);
+    Stream::scopes(records);
+  }
+  void counters(std::span<const CounterRecord>) override {}
+  void samples(std::span<const SampleRecord>) override {}
+
+ private:
+  InferredClassifier& inferred_;
+};
+
+SeenLaunch seen(const Launch& launch) {
+  const KernelRecord& record = launch.record;
+  return {.begin = record.begin,
+          .end = record.end,
+          .scope = record.scope,
+          .launch_scope = record.launch_scope,
+          .name = record.name,
+          .device = record.device,
+          .stream = record.stream,
+          .grid_x = record.grid[0],
+          .copy = launch.is_copy,
+          .memset = launch.memset};
+}
 
 }  // namespace
 
 LaunchStreamStats stream_launches(trace::Reader& reader, const StepTable& steps,
                                   const std::function<void(const Launch&)>& sink) {
-  Stream stream(reader, steps, sink);
+  Stream stream(reader, steps, nullptr, sink);
+  reader.read(stream);
+  return stream.finish();
+}
+
+LaunchStreamStats stream_launches(trace::Reader& reader, const TraceSurvey& survey,
+                                  const std::function<void(const Launch&)>& sink) {
+  Stream stream(reader, survey.steps, survey.inferred.empty() ? nullptr : &survey, sink);
   reader.read(stream);
   return stream.finish();
 }
@@ -195,6 +286,40 @@ StepTable read_steps(trace::Reader& reader) {
   reader.read(visitor);
   table.finish();
   return table;
+}
+
+TraceSurvey survey_trace(const std::string& path, const KernelRules& rules,
+                         const SurveyOptions& options) {
+  TraceSurvey survey;
+  trace::Reader steps(path, {.salvage = options.salvage});
+  StepReader visitor(survey.steps);
+  steps.read(visitor);
+  survey.steps.finish();
+  survey.meta = steps.meta();
+  if (options.model && survey.meta.model.hidden == 0) survey.meta.model = *options.model;
+  // A run that recorded its own scopes on the host has no other launches than those.
+  if (visitor.own_scopes() && survey.meta.capture.empty()) return survey;
+
+  trace::Reader launches(path, {.salvage = options.salvage});
+  bool kernels = false;
+  const std::function<void(const Launch&)> sink = [&](const Launch& launch) {
+    if (!launch.inferred) return;
+    kernels = kernels || !launch.is_copy;
+    survey.inferred.add(seen(launch));
+  };
+  Survey reading(launches, survey.steps, survey.inferred, sink);
+  launches.read(reading);
+  reading.finish();
+  if (!kernels) {
+    survey.inferred = {};
+    return survey;
+  }
+  survey.steps_inferred = !visitor.own_scopes();
+  survey.inferred.finish(
+      rules, [&](StringId id) { return launches.string(id); }, survey.steps, survey.steps_inferred,
+      survey.meta);
+  for (const std::string& note : survey.inferred.notes()) survey.meta.notes.push_back({note});
+  return survey;
 }
 
 }  // namespace rooftop

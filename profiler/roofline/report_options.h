@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "profiler/classify/kernel_rules.h"
+#include "profiler/core/meta.h"
 #include "profiler/roofline/device_table/device_table.h"
 
 namespace rooftop {
@@ -24,7 +27,9 @@ struct ReportOptions {
   FlopsKind flops = FlopsKind::kModel;
   std::string device;  // id or alias in the table, instead of the traces' own devices
   DeviceTable devices = DeviceTable::built_in();
-  bool salvage = false;  // skip damaged frames instead of throwing
+  KernelRules rules = KernelRules::built_in();  // what kernels' names say
+  std::optional<ModelShape> model;              // of recordings that do not name their own
+  bool salvage = false;                         // skip damaged frames instead of throwing
 };
 
 }  // namespace rooftop
