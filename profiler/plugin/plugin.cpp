@@ -168,6 +168,11 @@ void wait_for_start() noexcept {
     nanosleep(&kMillisecond, nullptr);
 }
 
+// A child that is forked while NVTX or CUDA waits for us to start would wait for ever.
+[[gnu::constructor]] void wait_before_forks() noexcept {
+  pthread_atfork(wait_for_start, nullptr, nullptr);
+}
+
 void start_gpu(Recording& recording) {
   using capture::GpuCapture;
   const auto makers = [](GpuCapture capture) {
