@@ -111,8 +111,20 @@ struct ReportCommandOptions {
   std::string flops = "model";  // "model", "hardware"
   std::string device;           // device-table id in place of the recorded device's
   std::string devices_file;     // a user's own device table
+  std::string model;            // of recordings that do not name their own
+  std::string rules;            // a user's own rules for kernels' names
   bool salvage = false;
   int top = 0;  // costliest launches to print; 0: none
+  bool json = false;
+};
+
+struct ExplainOptions {
+  std::vector<std::string> inputs;
+  std::string model;
+  std::string rules;
+  std::int64_t kernel = 0;    // 0: all names
+  bool unclassified = false;  // only what nothing decides
+  bool salvage = false;
   bool json = false;
 };
 
@@ -142,6 +154,7 @@ int reproduce_command(const ReproduceOptions& options);
 int gpus_command(const GpusOptions& options);
 int import_command(const ImportCommandOptions& options);
 int report_command(const ReportCommandOptions& options);
+int explain_command(const ExplainOptions& options);
 int roofs_command(const RoofsOptions& options);
 int metrics_command(const MetricsOptions& options);
 int tokenize_command(const TokenizeOptions& options);

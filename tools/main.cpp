@@ -251,6 +251,35 @@ void add_import(CLI::App& app, int& status) {
   c->callback([o, &status] { status = import_command(*o); });
 }
 
+template <typename Options>
+void add_classify_options(CLI::App& command, Options& o) {
+  command.add_option("--model", o.model,
+                     "Model of a recording that does not name it: a named shape (llama-7b), or a "
+                     "folder with a config.json");
+  command.add_option("--rules", o.rules,
+                     "Rules of your own for kernels' names, as docs/classification.md says");
+}
+
+void add_explain(CLI::App& app, int& status) {
+  const auto o = std::make_shared<ExplainOptions>();
+  CLI::App* c = app.add_subcommand("explain", "Why each kernel got its operator");
+  c->add_option("traces", o->inputs, "Traces, other profilers' recordings, or folders of them")
+      ->required();
+  add_classify_options(*c, *o);
+  auto* const all = c->add_flag("--unclassified", o->unclassified,
+                                "Only what nothing decides, with the rule that would");
+  c->add_option("--kernel", o->kernel, "One launch by its number: everything that is known of it")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 62))
+      ->excludes(all);
+  c->add_flag("--salvage", o->salvage, "Skip damaged parts of a trace");
+  c->add_flag("--json", o->json, "Print one JSON document");
+  c->footer(
+      "Examples:\n"
+      "  rooftop explain trace.json.gz --unclassified\n"
+      "  rooftop explain t.rtrace --kernel 120 --rules mine.txt\n");
+  c->callback([o, &status] { status = explain_command(*o); });
+}
+
 void add_report(CLI::App& app, int& status) {
   const auto o = std::make_shared<ReportCommandOptions>();
   CLI::App* c = app.add_subcommand("report", "Table, charts and data of one or more traces");
@@ -267,6 +296,7 @@ void add_report(CLI::App& app, int& status) {
   c->add_option("--device", o->device, "Draw the roofs of this device of the table (a6000)");
   c->add_option("--devices", o->devices_file,
                 "A device table of your own, in protobuf text format");
+  add_classify_options(*c, *o);
   c->add_option("--top", o->top, "Print the N costliest launches, too")
       ->check(CLI::Range(1, 1'000'000));
   c->add_flag("--salvage", o->salvage, "Skip damaged parts of a trace, and say what was lost");
@@ -331,6 +361,7 @@ int main(int argc, char** argv) {
   add_reproduce(app, status);
   add_gpus(app, status);
   add_import(app, status);
+  add_explain(app, status);
   add_report(app, status);
   add_roofs(app, status);
   add_metrics(app, status);
