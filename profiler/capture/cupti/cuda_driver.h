@@ -8,18 +8,19 @@
 
 namespace rooftop::capture {
 
-#define ROOFTOP_DRIVER_FUNCTIONS(F)             \
-  F(cuInit, cuInit)                             \
-  F(cuDriverGetVersion, cuDriverGetVersion)     \
-  F(cuDeviceGetCount, cuDeviceGetCount)         \
-  F(cuDeviceGet, cuDeviceGet)                   \
-  F(cuDeviceGetName, cuDeviceGetName)           \
-  F(cuDeviceGetAttribute, cuDeviceGetAttribute) \
-  F(cuDeviceTotalMem, cuDeviceTotalMem_v2)      \
-  F(cuCtxGetCurrent, cuCtxGetCurrent)           \
-  F(cuCtxGetDevice, cuCtxGetDevice)             \
-  F(cuCtxPushCurrent, cuCtxPushCurrent_v2)      \
-  F(cuCtxPopCurrent, cuCtxPopCurrent_v2)        \
+#define ROOFTOP_DRIVER_FUNCTIONS(F)                         \
+  F(cuInit, cuInit)                                         \
+  F(cuDriverGetVersion, cuDriverGetVersion)                 \
+  F(cuDeviceGetCount, cuDeviceGetCount)                     \
+  F(cuDeviceGet, cuDeviceGet)                               \
+  F(cuDeviceGetName, cuDeviceGetName)                       \
+  F(cuDeviceGetAttribute, cuDeviceGetAttribute)             \
+  F(cuDeviceTotalMem, cuDeviceTotalMem_v2)                  \
+  F(cuDevicePrimaryCtxGetState, cuDevicePrimaryCtxGetState) \
+  F(cuCtxGetCurrent, cuCtxGetCurrent)                       \
+  F(cuCtxGetDevice, cuCtxGetDevice)                         \
+  F(cuCtxPushCurrent, cuCtxPushCurrent_v2)                  \
+  F(cuCtxPopCurrent, cuCtxPopCurrent_v2)                    \
   F(cuCtxSynchronize, cuCtxSynchronize)
 
 // `name` as in cuda.h without its version, `symbol` as libcuda exports it.

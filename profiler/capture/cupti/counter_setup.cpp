@@ -1,0 +1,92 @@
+#include "profiler/capture/cupti/counter_setup.h"
+
+#include <cstdlib>
+
+#include "profiler/capture/cupti/chip_names.h"
+#include "profiler/capture/cupti/chip_support.h"
+#include "profiler/capture/cupti/range_session.h"
+
+namespace rooftop::capture {
+namespace {
+
+// The plan's configurations as hosts. One that takes more than a pass here is left out: CUPTI would
+// run each kernel again for every further pass.
+Status open_hosts(const CuptiApi& api, const CounterPlan& plan, bool replay, CounterSetup& setup) {
+  for (const CounterConfiguration& planned : plan.configurations) {
+    auto host = std::make_unique<MetricHost>(api);
+    if (Status status =
+            host->open(CUPTI_PROFILER_TYPE_RANGE_PROFILER, setup.chip, setup.availability);
+        !status.ok())
+      return status;
+    if (Status status = host->schedule(planned.metrics); !status.ok()) return status;
+    if (host->passes() != 1 && !replay) {
+      setup.notes.push_back("Counters: " + planned.metrics.back() + " and those with it take " +
+                            std::to_string(host->passes()) +
+                            " passes on this device and were left out (--replay reads them).");
+      continue;
+    }
+    setup.configurations.push_back(planned);
+    setup.configurations.back().passes = host->passes();
+    setup.hosts.push_back(std::move(host));
+    if (planned.kind == CounterKind::kRange) ++setup.hardware;
+  }
+  if (setup.hardware == 0)
+    return Status::failed("no counters of " + setup.chip +
+                          " can be read in one pass on this device: ask for --replay");
+  return {};
+}
+
+}  // namespace
+
+Status set_up_counters(const CuptiApi& api, const CudaDriver& driver, CUcontext context,
+                       const CounterOptions& options, CounterSetup& setup) {
+  setup = {};
+  setup.context = context;
+  if (driver.cuCtxGetDevice(&setup.device) != CUDA_SUCCESS)
+    return Status::failed("counters: the driver does not tell the device of the CUDA context");
+  if (!options.allow_communication) {
+    if (Status status = may_serialise(driver); !status.ok()) return status;
+  }
+  if (Status status = profiling_supported(api, setup.device, CUPTI_PROFILER_RANGE_PROFILING);
+      !status.ok())
+    return status;
+  if (Status status = chip_name(api, static_cast<std::uint32_t>(setup.device), setup.chip);
+      !status.ok())
+    return status;
+  if (Status status = range_availability(api, context, setup.availability); !status.ok())
+    return status;
+  PlanRequest request;
+  request.chip = setup.chip;
+  request.types = options.types;
+  request.range_availability = setup.availability;
+  request.sampling = false;
+  CounterPlan plan;
+  if (Status status = plan_counters(api, request, plan); !status.ok()) return status;
+  for (const std::string& sentence : plan.left_out)
+    setup.notes.push_back("Counters: " + sentence + ".");
+  return open_hosts(api, plan, options.replay, setup);
+}
+
+CounterOptions counter_options_from_environment() {
+  CounterOptions options;
+  if (const char* folder = std::getenv("ROOFTOP_SAVE_COUNTERS")) options.save_counters = folder;
+  return options;
+}
+
+int steps_to_count(const CuptiApi& api, const CudaDriver& driver, std::uint32_t ordinal,
+                   const std::vector<std::string>& types) {
+  std::vector<MachineChip> chips;
+  if (!machine_chips(api, driver, chips).ok() || ordinal >= chips.size()) return 1;
+  PlanRequest request;
+  request.chip = chips[ordinal].chip;
+  request.types = types;
+  request.sampling = false;
+  CounterPlan plan;
+  if (!plan_counters(api, request, plan).ok()) return 1;
+  int steps = 0;
+  for (const CounterConfiguration& c : plan.configurations)
+    steps += c.kind == CounterKind::kSass ? 2 : 1;
+  return steps;
+}
+
+}  // namespace rooftop::capture
