@@ -261,6 +261,33 @@ def test_tables(open_page):
     assert sum(widths) == pytest.approx(100)
 
 
+def heads(page):
+    return page.run("return [...document.querySelectorAll('#rows thead th')].map(h => h.textContent);")
+
+
+def test_counters_have_columns_of_their_own(open_page):
+    assert "traffic" not in heads(open_page("sweep"))
+    page = open_page("counted")
+    assert heads(page)[5:8] == ["traffic", "padding", "tensor"]
+    text = page.run("return document.getElementById('rows').textContent;")
+    assert "1.09×" in text and "6.40×" in text
+    assert "timeline + counters" in page.run("return document.getElementById('facts').textContent;")
+    assert "traffic: counted bytes" in page.run("return document.getElementById('rows-caption').textContent;")
+    lines = page.run("return [...document.querySelectorAll('#rows tr')].map(r => r.children.length);")
+    assert len(set(lines)) == 1
+
+
+def test_counters_without_times(open_page):
+    page = open_page("counters")
+    assert heads(page) == ["row", "FLOPs", "bytes", "traffic", "padding", "tensor", "FLOP/B",
+                           "sources of time, FLOPs, bytes"]
+    text = page.run("return document.body.innerText;")
+    assert "counters were read, but no times" in text
+    assert "NaN" not in text and "Infinity" not in text
+    lines = page.run("return [...document.querySelectorAll('#rows tr')].map(r => r.children.length);")
+    assert len(set(lines)) == 1
+
+
 def test_links_are_relative(open_page):
     page = open_page("cpu")
     links = [a.get_dom_attribute("href") for a in page.browser.find_elements(By.TAG_NAME, "a")]
@@ -340,7 +367,7 @@ def test_text_has_contrast_in_both_themes(open_page, browser, theme):
     assert ratio >= 4.5
 
 
-@pytest.mark.parametrize("name", ["sweep", "counted", "hostile", "empty"])
+@pytest.mark.parametrize("name", ["sweep", "counted", "counters", "hostile", "empty"])
 def test_the_svg_is_xml_with_its_text_as_text(samples, name):
     root = ElementTree.parse(samples / name / "roofline.svg").getroot()
     texts = ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]

@@ -71,6 +71,10 @@ Json point_json(const Point& p, const Report& report, Strings& strings) {
           {"flops_source", text(p.flops_source())},
           {"bytes_source", text(p.bytes_source())},
           {"time_source", text(p.time_source())},
+          {"amplification", optional_json(p.has_amplification(), p.amplification())},
+          {"padding", optional_json(p.has_padding(), p.padding())},
+          {"tensor_activity", optional_json(p.has_tensor_activity(), p.tensor_activity())},
+          {"counted", optional_json(p.has_counted(), p.counted())},
           {"calibration", text(p.calibration())},
           {"does_not_fit", p.does_not_fit()},
           {"mark", is_plotted(p) ? Json(name_of(mark_of(p, report.flops_kind()))) : Json(nullptr)},
@@ -106,6 +110,9 @@ Json row_json(const RowTotal& row) {
           {"intensity", optional_json(row.has_intensity(), row.intensity())},
           {"flops_per_s", optional_json(row.has_flops_per_s(), row.flops_per_s())},
           {"roof_fraction", optional_json(row.has_roof_fraction(), row.roof_fraction())},
+          {"amplification", optional_json(row.has_amplification(), row.amplification())},
+          {"padding", optional_json(row.has_padding(), row.padding())},
+          {"tensor_activity", optional_json(row.has_tensor_activity(), row.tensor_activity())},
           {"bound", row.bound()},
           {"sources", sources_of(row)}};
 }
@@ -162,6 +169,7 @@ Json run_json(const Run& run) {
           {"model", run.model()},
           {"weights", run.weights()},
           {"prediction", run.prediction()},
+          {"capture", run.capture()},
           {"layers", s.layers()},
           {"layers_run", run.layers_run()},
           {"dtype", run.dtype()},
@@ -236,6 +244,7 @@ std::string page_data(const Report& report) {
   out["flops_kind"] = report.flops_kind();
   out["series"] = series_names();
   out["overlap_seconds"] = report.overlap_seconds();
+  out["timed"] = has_times(report);
   add_roofs(out, report);
   add_runs(out, report);
   add_rows(out, report);

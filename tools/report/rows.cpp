@@ -62,4 +62,9 @@ std::vector<std::string> distinct_sources(const Report& report) {
   return distinct;
 }
 
+bool has_times(const Report& report) {
+  return report.rows().empty() || std::any_of(report.rows().begin(), report.rows().end(),
+                                              [](const RowTotal& row) { return row.time_s() > 0; });
+}
+
 }  // namespace rooftop

@@ -36,4 +36,7 @@ std::string sources_of(const RowTotal& row);
 // one, it can be said once for all of them.
 std::vector<std::string> distinct_sources(const Report& report);
 
+// False where there are launches but no times: counters were read on each launch by itself.
+bool has_times(const Report& report);
+
 }  // namespace rooftop

@@ -62,6 +62,15 @@ std::string share_cell(double share) {
   return std::abs(share - 1) < 5e-5 ? "100 %" : human_percent(share);
 }
 
+std::string times_cell(bool present, double value, bool unicode) {
+  return present ? human_ratio(value) + (unicode ? "×" : "x") : "";
+}
+
+bool blank(const Column& column) {
+  return std::all_of(column.cells.begin(), column.cells.end(),
+                     [](const std::string& cell) { return cell.empty(); });
+}
+
 std::string source_letters(const RowTotal& row) {
   if (sources_of(row).empty()) return "";
   return {source_letter(row.time_source()), source_letter(row.flops_source()),
@@ -92,7 +101,8 @@ std::vector<Column> columns_of(const Report& report, const Style& style, bool un
       bars{"", false, 0, {}}, flops{"FLOPs", true, 4, {}}, bytes{"bytes", true, 3, {}},
       intensity{"FLOP/B", true, 5, {}}, rate{"FLOP/s", true, 7, {}},
       roof{style.full_units ? "of roof" : "roof", true, 8, {}}, bound{"bound", false, 2, {}},
-      sources{"src", false, 1, {}};
+      sources{"src", false, 1, {}}, traffic{"traffic", true, 0, {}},
+      padding{"padding", true, 0, {}}, tensor{"tensor", true, 0, {}};
   for (const RowTotal* row : ordered_rows(report)) {
     name.cells.push_back(clean_text(row->name(), unicode));
     time.cells.push_back(human_time(row->time_s(), unicode));
@@ -106,12 +116,24 @@ std::vector<Column> columns_of(const Report& report, const Style& style, bool un
     roof.cells.push_back(row->has_roof_fraction() ? human_percent(row->roof_fraction()) : "");
     bound.cells.push_back(clean_text(row->bound(), unicode));
     sources.cells.push_back(source_letters(*row));
+    traffic.cells.push_back(times_cell(row->has_amplification(), row->amplification(), unicode));
+    padding.cells.push_back(times_cell(row->has_padding(), row->padding(), unicode));
+    tensor.cells.push_back(row->has_tensor_activity() ? human_percent(row->tensor_activity()) : "");
   }
-  std::vector<Column> columns = {std::move(name), std::move(time), std::move(share)};
-  if (style.bar) columns.push_back(std::move(bars));
-  for (Column* column : {&flops, &bytes, &intensity, &rate, &roof, &bound}) {
-    columns.push_back(std::move(*column));
+  std::vector<Column> columns = {std::move(name)};
+  const auto add = [&](std::initializer_list<Column*> some) {
+    for (Column* column : some) columns.push_back(std::move(*column));
+  };
+  const bool timed = has_times(report);
+  if (timed) add({&time, &share});
+  if (timed && style.bar) add({&bars});
+  add({&flops, &bytes});
+  // What counters say beyond the figures themselves, where there were any.
+  for (Column* column : {&traffic, &padding, &tensor}) {
+    if (!blank(*column)) add({column});
   }
+  add({&intensity});
+  if (timed) add({&rate, &roof, &bound});
   // Sources that all rows share are said once, below the table.
   if (distinct_sources(report).size() > 1) columns.push_back(std::move(sources));
   add_total(report, style, unicode, columns);
@@ -157,13 +179,17 @@ std::string render_table(const Report& report, const TableOptions& given) {
   options.width = std::max(options.width, 40);
   std::string out;
   append(out, facts_lines(report, options));
-  out += "\n" + rows_table(report, options);
+  const std::string rows = rows_table(report, options);
+  out += "\n" + rows;
   const std::vector<std::string> cells = cell_lines(report, options);
   if (!cells.empty()) {
     out += "\n";
     append(out, cells);
   }
-  const std::vector<std::string> footer = footer_lines(report, options);
+  const bool ratios_shown = rows.find("traffic") != std::string::npos ||
+                            rows.find("padding") != std::string::npos ||
+                            rows.find("tensor") != std::string::npos;
+  const std::vector<std::string> footer = footer_lines(report, options, ratios_shown);
   if (!footer.empty()) {
     out += "\n";
     append(out, footer);

@@ -79,6 +79,7 @@ std::string run_text(const Run& run, const TableOptions& options) {
     if (!fact.empty()) facts.push_back(std::move(fact));
   };
   add(devices_text(run));
+  add(run.capture());
   add(run.dtype());
   if (!run.attention().empty()) add(run.attention() + " attention");
   if (run.threads() > 0) add(counted(run.threads(), "thread"));
@@ -125,7 +126,8 @@ void add_sources(std::vector<std::string>& out, const Report& report, const Tabl
     const std::string& common = distinct.front();
     const std::size_t first = common.find(' ');
     const std::size_t second = common.find(' ', first + 1);
-    text = "time " + common.substr(0, first) + dot + "FLOPs " +
+    const std::string time = common.substr(0, first);
+    text = (time == "ABSENT" ? "no times" : "time " + time) + dot + "FLOPs " +
            common.substr(first + 1, second - first - 1) + dot + "bytes " +
            common.substr(second + 1);
   } else {
@@ -135,6 +137,62 @@ void add_sources(std::vector<std::string>& out, const Report& report, const Tabl
   }
   if (report.flops_kind() == "hardware") text += dot + "hardware FLOPs (tile padding included)";
   add_labelled(out, "Sources", text, options);
+}
+
+std::string joined(const std::vector<std::string>& items, const std::string& between) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : between) + item;
+  return text;
+}
+
+// What the columns that only counters fill mean.
+std::string ratio_legend(const Report& report, const TableOptions& options) {
+  bool traffic = false, padding = false, tensor = false;
+  for (const RowTotal& row : report.rows()) {
+    traffic = traffic || row.has_amplification();
+    padding = padding || row.has_padding();
+    tensor = tensor || row.has_tensor_activity();
+  }
+  std::vector<std::string> items;
+  if (traffic) items.emplace_back("traffic: counted bytes over compulsory ones");
+  if (padding) items.emplace_back("padding: FLOPs executed over those that the shapes need");
+  if (tensor) items.emplace_back("tensor: cycles in which tensor cores worked");
+  return joined(items, options.unicode ? " · " : ", ");
+}
+
+// "qkv mlp ar: traffic 1.09x, padding 6.40x, tensor cores 2.1 %"
+std::vector<std::string> ratio_items(const Report& report, const TableOptions& options) {
+  const std::string times = options.unicode ? "×" : "x";
+  std::vector<std::string> items;
+  for (const RowTotal* row : ordered_rows(report)) {
+    std::vector<std::string> facts;
+    if (row->has_amplification()) {
+      facts.push_back("traffic " + human_ratio(row->amplification()) + times);
+    }
+    if (row->has_padding()) facts.push_back("padding " + human_ratio(row->padding()) + times);
+    if (row->has_tensor_activity()) {
+      facts.push_back("tensor cores " + human_percent(row->tensor_activity()));
+    }
+    if (!facts.empty()) items.push_back(row->name() + ": " + joined(facts, ", "));
+  }
+  return items;
+}
+
+void add_ratios(std::vector<std::string>& out, const Report& report, const TableOptions& options,
+                bool shown) {
+  std::vector<std::string> items = ratio_items(report, options);
+  if (items.empty()) return;
+  if (shown) items = {ratio_legend(report, options)};
+  const auto* const least = std::min_element(
+      report.rows().data(), report.rows().data() + report.rows_size(),
+      [](const RowTotal* a, const RowTotal* b) {
+        return (a->has_counted() ? a->counted() : 1) < (b->has_counted() ? b->counted() : 1);
+      });
+  if ((*least)->has_counted() && (*least)->counted() < 1) {
+    items.push_back("of the launches that were counted: " + human_percent((*least)->counted()) +
+                    " of " + (*least)->name());
+  }
+  add_list(out, "Counters", items, options);
 }
 
 // Overheads and losses, over all runs.
@@ -225,10 +283,12 @@ std::vector<std::string> facts_lines(const Report& report, const TableOptions& o
   return lines;
 }
 
-std::vector<std::string> footer_lines(const Report& report, const TableOptions& options) {
+std::vector<std::string> footer_lines(const Report& report, const TableOptions& options,
+                                      bool ratios_shown) {
   std::vector<std::string> out;
   add_roofs(out, report, options);
   add_sources(out, report, options);
+  add_ratios(out, report, options, ratios_shown);
   add_trust(out, report, options);
   add_list(out, "Notes", {report.notes().begin(), report.notes().end()}, options);
   add_list(out, "Skipped", skipped_items(report), options);

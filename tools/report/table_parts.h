@@ -19,8 +19,11 @@ std::string cell_text(std::string_view phase, unsigned batch, unsigned query_tok
 // One paragraph a run, up to three runs: model, weights, device, type, attention, steps, time.
 std::vector<std::string> facts_lines(const Report& report, const TableOptions& options);
 
-// Roofs, sources, overhead, overlap, drops, notes, skipped cells and findings, each with its label.
-std::vector<std::string> footer_lines(const Report& report, const TableOptions& options);
+// Roofs, sources, counters, overhead, overlap, drops, notes, skipped cells and findings, each with
+// its label. `ratios_shown`: the table has the columns that only counters fill, so that they are
+// explained; else they are listed here.
+std::vector<std::string> footer_lines(const Report& report, const TableOptions& options,
+                                      bool ratios_shown);
 
 // For a series with several cells: how far below the roof the worst, the middle and the best cell
 // are, and which these are. Empty where no series has several.

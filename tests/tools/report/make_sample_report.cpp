@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::function<Report()>> all = {
       {"sweep", [] { return samples::sample_gpu_sweep(); }},
       {"counted", [] { return samples::sample_gpu_sweep(samples::Bytes::kCounted); }},
+      {"counters", samples::sample_counters_only},
       {"cpu", samples::sample_cpu_run},
       {"empty", samples::sample_empty},
       {"many", [] { return samples::sample_many_points(20000); }},

@@ -14,6 +14,9 @@ enum class Bytes { kModelled, kCounted };
 // cells whose cache does not fit are skipped. With kCounted some bytes are MEASURED, some JOINED.
 Report sample_gpu_sweep(Bytes bytes = Bytes::kModelled);
 
+// The counted sweep as it is before it is joined with a timeline: no times.
+Report sample_counters_only();
+
 // SmolLM2-135M on two CPU cores: one prompt, a continuation in four bins, measured roofs, all the
 // named rows.
 Report sample_cpu_run();

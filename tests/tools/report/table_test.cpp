@@ -249,5 +249,39 @@ TEST(Table, AnEmptyReportIsStillAReport) {
   EXPECT_THAT(table, HasSubstr("total"));
 }
 
+TEST(Table, CountersHaveColumnsOfTheirOwn) {
+  const std::string table =
+      render_table(testing::sample_gpu_sweep(testing::Bytes::kCounted), ascii(200));
+  const Body body = body_of(table);
+  EXPECT_THAT(body.head, HasSubstr("traffic"));
+  EXPECT_THAT(body.head, HasSubstr("padding"));
+  EXPECT_THAT(body.head, HasSubstr("tensor"));
+  EXPECT_THAT(body.rows[1], HasSubstr("1.09x"));
+  EXPECT_THAT(body.rows[1], HasSubstr("6.40x"));
+  EXPECT_THAT(table, HasSubstr("timeline + counters"));
+  EXPECT_THAT(table, HasSubstr("traffic: counted bytes over compulsory ones"));
+  EXPECT_THAT(table, HasSubstr("of the launches that were counted: 94.0 % of up/gate/down init"));
+  const std::string narrow =
+      render_table(testing::sample_gpu_sweep(testing::Bytes::kCounted), ascii(80));
+  EXPECT_THAT(narrow, HasSubstr("qkv mlp ar: traffic 1.09x, padding 6.40x, tensor cores 2.1 %\n"));
+  const std::string plain = render_table(testing::sample_gpu_sweep(), ascii(200));
+  for (const char* head : {"traffic", "padding", "tensor", "Counters"}) {
+    EXPECT_THAT(plain, Not(HasSubstr(head)));
+  }
+}
+
+TEST(Table, WithoutTimesThereAreNoColumnsForThem) {
+  const std::string table = render_table(testing::sample_counters_only(), ascii(200));
+  const Body body = body_of(table);
+  for (const char* head : {"time", "share", "FLOP/s", "roof", "bound"}) {
+    EXPECT_THAT(body.head, Not(HasSubstr(head)));
+  }
+  EXPECT_THAT(body.head, HasSubstr("traffic"));
+  for (const char* nonsense : {"inf", "nan", "0 s", " 0 %"}) {
+    EXPECT_THAT(body.total, Not(HasSubstr(nonsense)));
+    EXPECT_THAT(body.rows[0], Not(HasSubstr(nonsense)));
+  }
+}
+
 }  // namespace
 }  // namespace rooftop

@@ -58,7 +58,11 @@ function tooltipContent(point, shown, roofs, isDrawn) {
   if (isCounted) {
     row("compulsory", `${humanNumber(point.model_bytes, "B")}, amplification ` +
       `${humanRatio(point.bytes / point.model_bytes)}×`);
+  } else if (point.amplification !== null) {
+    row("counted", `${humanPercent(point.counted)} of the launches: ${humanRatio(point.amplification)}× the compulsory bytes`);
   }
+  if (point.padding !== null) row("padding", `${humanRatio(point.padding)}× the FLOPs that its shapes need`);
+  if (point.tensor_activity !== null) row("tensor cores", `busy ${humanPercent(point.tensor_activity)} of the cycles`);
   row("intensity", `${humanRatio(point.intensity)} FLOP/B`);
   row("performance", humanNumber(point.flops_per_s, "FLOP/s"));
   if (fraction !== null) row("of the roof", `${humanPercent(fraction)} (${roof})`);

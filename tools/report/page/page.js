@@ -35,8 +35,10 @@ function fillFacts() {
     element("div", {}, element("dt", {}, name), element("dd", warn ? { class: "warn" } : {}, text)));
   if (runs.length === 0) return;
   fact("type, attention", unique(runs.map((r) => [r.dtype, r.attention].filter(Boolean).join(", "))).join("; "));
+  const captures = unique(runs.map((r) => r.capture).filter(Boolean));
+  if (captures.length > 0) fact("recorded", captures.join("; "));
   fact("steps", `${humanCount(steps)}${warmup ? ` (+ ${humanCount(warmup)} warm-up, left out)` : ""}`);
-  fact("time", humanTime(sum(runs.map((r) => r.wall_seconds))));
+  fact("time", !data.timed ? "none: counters only" : humanTime(sum(runs.map((r) => r.wall_seconds))));
   if (overhead > 0) fact("overhead", `${humanPercent(overhead)} of the profiled time`);
   fact("drops", drops ? `${plural(drops, "record")} lost` : "none", drops > 0);
   if (data.overlap_seconds > 0) fact("overlap", `${humanTime(data.overlap_seconds)} with several kernels at once`);
@@ -61,7 +63,8 @@ function fillChartControls(chart) {
     predicted: "× predicted, bars: 9 of 10 held-out measurements lie within; pale: does not fit the memory" };
   const said = Object.keys(marks).filter((mark) => chart.all.some((p) => p.mark === mark)).map((m) => marks[m]);
   if (chart.all.some((p) => p.twin !== null)) said.push("small × the same point with modelled bytes");
-  if (said.length === 0) said.push("No points: nothing of the six series was recorded with FLOPs, bytes and time.");
+  if (said.length === 0 && !data.timed) said.push("No points: counters were read, but no times.");
+  else if (said.length === 0) said.push("No points: nothing of the six series was recorded with FLOPs, bytes and time.");
   if (data.roof_pairs.length === 0) said.push("No roof is known for this device.");
   if (data.flops_kind === "hardware") said.push("Hardware FLOPs, tile padding included.");
   byId("chart-caption").textContent = said.join(" · ");
@@ -85,21 +88,36 @@ function fillShares() {
     byId("share-key").append(element("li", {},
       swatch(rowColour(row, index), kind), row.name, " ", element("b", {}, humanPercent(row.share))));
   });
-  if (data.rows.length === 0) bar.replaceWith(element("p", { class: "caption" }, "No time was recorded."));
+  if (data.rows.length === 0 || !data.timed) {
+    bar.replaceWith(element("p", { class: "caption" }, "No time was recorded."));
+  }
 }
 
-const rowColumns = [
+const filled = (key) => data.rows.some((row) => row[key] !== null);
+const times = (value) => (value === null ? "" : `${humanRatio(value)}×`);
+
+const allColumns = [
   { head: "row", key: "name", text: (r) => r.name },
-  { head: "time", key: "time_s", text: (r) => humanTime(r.time_s) },
-  { head: "share", key: "share", text: (r) => humanPercent(r.share) },
+  { head: "time", key: "time_s", text: (r) => humanTime(r.time_s), shown: data.timed },
+  { head: "share", key: "share", text: (r) => humanPercent(r.share), shown: data.timed },
   { head: "FLOPs", key: "flops", text: (r) => (r.flops === null ? "" : humanNumber(r.flops, "FLOP")) },
   { head: "bytes", key: "bytes", text: (r) => (r.bytes === null ? "" : humanNumber(r.bytes, "B")) },
+  { head: "traffic", key: "amplification", text: (r) => times(r.amplification), shown: filled("amplification"),
+    meaning: "counted bytes over compulsory ones" },
+  { head: "padding", key: "padding", text: (r) => times(r.padding), shown: filled("padding"),
+    meaning: "FLOPs executed over those that the shapes need" },
+  { head: "tensor", key: "tensor_activity", shown: filled("tensor_activity"),
+    text: (r) => (r.tensor_activity === null ? "" : humanPercent(r.tensor_activity)),
+    meaning: "cycles in which tensor cores worked" },
   { head: "FLOP/B", key: "intensity", text: (r) => (r.intensity === null ? "" : humanRatio(r.intensity)) },
-  { head: "FLOP/s", key: "flops_per_s", text: (r) => (r.flops_per_s === null ? "" : humanNumber(r.flops_per_s, "FLOP/s")) },
-  { head: "of roof", key: "roof_fraction", text: (r) => (r.roof_fraction === null ? "" : humanPercent(r.roof_fraction)) },
-  { head: "bound", key: "bound", text: (r) => r.bound, left: true },
+  { head: "FLOP/s", key: "flops_per_s", text: (r) => (r.flops_per_s === null ? "" : humanNumber(r.flops_per_s, "FLOP/s")),
+    shown: data.timed },
+  { head: "of roof", key: "roof_fraction", text: (r) => (r.roof_fraction === null ? "" : humanPercent(r.roof_fraction)),
+    shown: data.timed },
+  { head: "bound", key: "bound", text: (r) => r.bound, left: true, shown: data.timed },
   { head: "sources of time, FLOPs, bytes", key: "sources", text: (r) => r.sources.toLowerCase(), left: true },
 ];
+const rowColumns = allColumns.filter((column) => column.shown ?? true);
 
 function rowLine(row, index) {
   const line = element("tr");
@@ -127,6 +145,7 @@ function fillRows() {
   const body = element("tbody");
   const heads = rowColumns.map((column) => {
     const button = element("button", { type: "button" }, column.head);
+    if (column.meaning) button.title = column.meaning;
     const head = element("th", { scope: "col", class: column.left ? "left" : "" }, button);
     button.addEventListener("click", () => {
       order.descending = order.key === column.key ? !order.descending : true;
@@ -149,16 +168,21 @@ function fillRows() {
   fillBody();
   const totals = data.totals;
   const atLeast = (total, text) => (total.value === null ? "" : (total.complete ? "" : "≥ ") + text);
+  const totalCells = {
+    time_s: humanTime(totals.time_s),
+    share: Math.abs(totals.share - 1) < 5e-5 ? "100 %" : humanPercent(totals.share),
+    flops: atLeast(totals.flops, humanNumber(totals.flops.value, "FLOP")),
+    bytes: atLeast(totals.bytes, humanNumber(totals.bytes.value, "B")),
+  };
   byId("rows").append(
     element("thead", {}, element("tr", {}, ...heads)), body,
     element("tfoot", {}, element("tr", {}, element("th", { scope: "row" }, "total"),
-      element("td", {}, humanTime(totals.time_s)), element("td", {}, Math.abs(totals.share - 1) < 5e-5 ? "100 %" : humanPercent(totals.share)),
-      element("td", {}, atLeast(totals.flops, humanNumber(totals.flops.value, "FLOP"))),
-      element("td", {}, atLeast(totals.bytes, humanNumber(totals.bytes.value, "B"))),
-      element("td", { colspan: rowColumns.length - 5 }))));
-  byId("rows-caption").textContent = data.overlap_seconds > 0
+      ...rowColumns.slice(1).map((column) => element("td", {}, totalCells[column.key] ?? "")))));
+  const meanings = rowColumns.filter((column) => column.meaning).map((c) => `${c.head}: ${c.meaning}`);
+  byId("rows-caption").textContent = (data.overlap_seconds > 0
     ? "Kernels overlapped: times add up to more than the devices' time, shares do not."
-    : "Totals over the whole trace, warm-up left out.";
+    : "Totals over the whole trace, warm-up left out.") +
+    (meanings.length === 0 ? "" : ` Of the launches that were counted, ${meanings.join("; ")}.`);
 }
 
 const cellMetrics = {
