@@ -64,6 +64,17 @@ bool is_time(std::string_view unit) {
   return unit.ends_with("second") || unit == "s" || unit == "ns" || unit == "us" || unit == "ms";
 }
 
+// True where three digits stand behind each `sign` but before the next: "1.2.3" is no number.
+bool three_digits_each(std::string_view text, char sign) {
+  for (std::size_t at = text.find(sign); at != std::string_view::npos;) {
+    const std::size_t next = text.find_first_of(".,", at + 1);
+    const std::size_t end = next == std::string_view::npos ? text.size() : next;
+    if (end - at != 4) return false;
+    at = text.find(sign, at + 1);
+  }
+  return true;
+}
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
@@ -86,6 +97,7 @@ void NumberStyle::observe(std::string_view text) {
   const bool both = text.find(other) != std::string_view::npos;
   // A group has three digits before its end, and a number that begins with 0 has no groups.
   const bool decimal = both || text.size() - last - 1 != 3 || last > 3 || text.front() == '0';
+  if (repeated && !three_digits_each(text, sign)) return;
   if (repeated) {
     ++(sign == '.' ? comma_ : point_);
   } else if (decimal) {
