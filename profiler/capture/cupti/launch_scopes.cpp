@@ -7,14 +7,18 @@
 namespace rooftop::capture {
 namespace {
 
-template <class T>
-void store(T& to, T value, std::memory_order order) noexcept {
-  std::atomic_ref<T>(to).store(value, order);
+void store(std::uint64_t& to, std::uint64_t value) noexcept {
+  std::atomic_ref(to).store(value, std::memory_order_relaxed);
 }
 
-template <class T>
-T load(T& from, std::memory_order order) noexcept {
-  return std::atomic_ref<T>(from).load(order);
+std::uint64_t load(std::uint64_t& from) noexcept {
+  return std::atomic_ref(from).load(std::memory_order_relaxed);
+}
+
+// Never 0, so that an empty slot is nobody's; far apart for neighbours, so that halves of two
+// entries do not make a third.
+std::uint64_t mixed(std::uint32_t correlation) noexcept {
+  return correlation * 0x9e3779b97f4a7c15U;
 }
 
 }  // namespace
@@ -32,20 +36,16 @@ LaunchScopes::~LaunchScopes() {
 void LaunchScopes::note(std::uint32_t correlation, ScopeId scope) noexcept {
   if (slots_ == nullptr || correlation == 0) return;
   Slot& slot = slots_[correlation % kCalls];
-  // A reader that sees the new scope sees the id gone, too, and so never takes it for the old one.
-  store(slot.correlation, std::uint64_t{0}, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
-  store(slot.scope, scope, std::memory_order_relaxed);
-  store(slot.correlation, std::uint64_t{correlation}, std::memory_order_release);
+  // Two stores, no lock: whoever reads the halves of two calls finds that they do not fit.
+  store(slot.scope, scope);
+  store(slot.key, scope ^ mixed(correlation));
 }
 
 ScopeId LaunchScopes::find(std::uint32_t correlation) const noexcept {
   if (slots_ == nullptr || correlation == 0) return 0;
   Slot& slot = slots_[correlation % kCalls];
-  if (load(slot.correlation, std::memory_order_acquire) != correlation) return 0;
-  const ScopeId scope = load(slot.scope, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_acquire);
-  return load(slot.correlation, std::memory_order_relaxed) == correlation ? scope : 0;
+  const std::uint64_t scope = load(slot.scope);
+  return (scope ^ load(slot.key)) == mixed(correlation) ? scope : 0;
 }
 
 void LaunchScopes::clear() noexcept {

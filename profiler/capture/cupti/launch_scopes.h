@@ -36,7 +36,7 @@ class LaunchScopes {
  private:
   struct Slot {
     std::uint64_t scope;
-    std::uint64_t correlation;  // 0: empty, or being written
+    std::uint64_t key;  // the scope, combined with the correlation id
   };
   Slot* slots_ = nullptr;  // 16 MiB of zero pages, touched as calls come
 };
