@@ -96,13 +96,26 @@ void add_total(const Report& report, const Style& style, bool unicode, std::vect
   }
 }
 
+// What counters say beyond the figures themselves, where there were any.
+std::vector<Column> counter_columns(const Report& report, bool unicode) {
+  std::vector<Column> columns = {
+      {"traffic", true, 0, {}}, {"padding", true, 0, {}}, {"tensor", true, 0, {}}};
+  for (const RowTotal* row : ordered_rows(report)) {
+    columns[0].cells.push_back(times_cell(row->has_amplification(), row->amplification(), unicode));
+    columns[1].cells.push_back(times_cell(row->has_padding(), row->padding(), unicode));
+    columns[2].cells.push_back(row->has_tensor_activity() ? human_percent(row->tensor_activity())
+                                                          : "");
+  }
+  std::erase_if(columns, blank);
+  return columns;
+}
+
 std::vector<Column> columns_of(const Report& report, const Style& style, bool unicode) {
   Column name{"Series", false, 99, {}}, time{"time", true, 9, {}}, share{"share", true, 10, {}},
       bars{"", false, 0, {}}, flops{"FLOPs", true, 4, {}}, bytes{"bytes", true, 3, {}},
       intensity{"FLOP/B", true, 5, {}}, rate{"FLOP/s", true, 7, {}},
       roof{style.full_units ? "of roof" : "roof", true, 8, {}}, bound{"bound", false, 2, {}},
-      sources{"src", false, 1, {}}, traffic{"traffic", true, 0, {}},
-      padding{"padding", true, 0, {}}, tensor{"tensor", true, 0, {}};
+      sources{"src", false, 1, {}};
   for (const RowTotal* row : ordered_rows(report)) {
     name.cells.push_back(clean_text(row->name(), unicode));
     time.cells.push_back(human_time(row->time_s(), unicode));
@@ -116,9 +129,6 @@ std::vector<Column> columns_of(const Report& report, const Style& style, bool un
     roof.cells.push_back(row->has_roof_fraction() ? human_percent(row->roof_fraction()) : "");
     bound.cells.push_back(clean_text(row->bound(), unicode));
     sources.cells.push_back(source_letters(*row));
-    traffic.cells.push_back(times_cell(row->has_amplification(), row->amplification(), unicode));
-    padding.cells.push_back(times_cell(row->has_padding(), row->padding(), unicode));
-    tensor.cells.push_back(row->has_tensor_activity() ? human_percent(row->tensor_activity()) : "");
   }
   std::vector<Column> columns = {std::move(name)};
   const auto add = [&](std::initializer_list<Column*> some) {
@@ -128,10 +138,7 @@ std::vector<Column> columns_of(const Report& report, const Style& style, bool un
   if (timed) add({&time, &share});
   if (timed && style.bar) add({&bars});
   add({&flops, &bytes});
-  // What counters say beyond the figures themselves, where there were any.
-  for (Column* column : {&traffic, &padding, &tensor}) {
-    if (!blank(*column)) add({column});
-  }
+  for (Column& column : counter_columns(report, unicode)) columns.push_back(std::move(column));
   add({&intensity});
   if (timed) add({&rate, &roof, &bound});
   // Sources that all rows share are said once, below the table.

@@ -96,6 +96,9 @@ function fillShares() {
 const filled = (key) => data.rows.some((row) => row[key] !== null);
 const times = (value) => (value === null ? "" : `${humanRatio(value)}×`);
 
+const letters = { MEASURED: "M", JOINED: "J", MEMOISED: "E", SAMPLED: "S", MODELLED: "C", PREDICTED: "P" };
+const sourceLetters = (sources) => sources.split(" ").filter(Boolean).map((s) => letters[s] ?? "-").join("");
+
 const allColumns = [
   { head: "row", key: "name", text: (r) => r.name },
   { head: "time", key: "time_s", text: (r) => humanTime(r.time_s), shown: data.timed },
@@ -115,7 +118,10 @@ const allColumns = [
   { head: "of roof", key: "roof_fraction", text: (r) => (r.roof_fraction === null ? "" : humanPercent(r.roof_fraction)),
     shown: data.timed },
   { head: "bound", key: "bound", text: (r) => r.bound, left: true, shown: data.timed },
-  { head: "sources of time, FLOPs, bytes", key: "sources", text: (r) => r.sources.toLowerCase(), left: true },
+  // Letters, as in the terminal's table, where the columns of the counters take the room of words.
+  { head: filled("amplification") || filled("padding") ? "src" : "sources of time, FLOPs, bytes", key: "sources",
+    text: (r) => (filled("amplification") || filled("padding") ? sourceLetters(r.sources) : r.sources.toLowerCase()),
+    left: true },
 ];
 const rowColumns = allColumns.filter((column) => column.shown ?? true);
 
@@ -129,6 +135,7 @@ function rowLine(row, index) {
     }
     const cell = element("td", { class: column.key === "sources" ? "left sources" : column.left ? "left" : "" },
       column.text(row));
+    if (column.key === "sources") cell.title = row.sources.toLowerCase();
     if (column.key === "share") {
       cell.className = "share";
       cell.style.setProperty("--part", `${row.share * 100}%`);
@@ -182,7 +189,8 @@ function fillRows() {
   byId("rows-caption").textContent = (data.overlap_seconds > 0
     ? "Kernels overlapped: times add up to more than the devices' time, shares do not."
     : "Totals over the whole trace, warm-up left out.") +
-    (meanings.length === 0 ? "" : ` Of the launches that were counted, ${meanings.join("; ")}.`);
+    (meanings.length === 0 ? "" : ` Of the launches that were counted, ${meanings.join("; ")}. ` +
+      "Sources of time, FLOPs, bytes: M measured, J joined, E memoised, S sampled, C closed form, - absent.");
 }
 
 const cellMetrics = {
@@ -272,6 +280,9 @@ function fillMachine() {
 fillFacts();
 const chart = new RooflineChart(points);
 fillChartControls(chart);
+if (!data.timed) {
+  for (const id of ["chart", "legend", "chart-controls"]) byId(id).style.display = "none";
+}
 fillShares();
 fillRows();
 fillCells();
