@@ -1,0 +1,450 @@
+// Counters per kernel against a table that writes down what is asked of CUPTI: the order of calls,
+// what becomes of every refusal, and which steps and launches are kept.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "profiler/capture/cupti/counters.h"
+#include "profiler/capture/cupti/range_counters.h"
+#include "tests/capture/cupti/collecting_sink.h"
+#include "tests/capture/cupti/fake_profiler.h"
+
+namespace rooftop::capture {
+namespace {
+
+using ::testing::AllOf;
+using testing::CollectingSink;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using testing::fake_launch;
+using testing::FakeLaunch;
+using testing::FakeProfiler;
+using ::testing::Gt;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr const char* kBf16 = "sm__ops_path_tensor_src_bf16_dst_fp32_sparsity_off.sum";
+constexpr const char* kFp16 = "sm__ops_path_tensor_src_fp16_dst_fp32_sparsity_off.sum";
+constexpr const char* kFfma = "smsp__sass_thread_inst_executed_op_ffma_pred_on.sum";
+
+class Counters : public ::testing::Test {
+ protected:
+  Counters() : api_(testing::fake_profiler_api(fake_)), driver_(testing::fake_driver()) {}
+
+  void make(CounterOptions options = {}) {
+    source_ = std::make_unique<RangeCounters>(api_, driver_, std::move(options));
+  }
+  Status start(CounterOptions options = {}) {
+    make(std::move(options));
+    return source_->start();
+  }
+  void step(const nvtx::StepPayload& payload, const std::vector<FakeLaunch>& launches) {
+    source_->begin_step(++step_, payload);
+    for (const FakeLaunch& launch : launches) fake_launch(launch);
+    source_->end_step(step_);
+  }
+  CollectingSink& drained() {
+    source_->drain(sink_);
+    return sink_;
+  }
+  std::string notes() const {
+    Meta meta;
+    source_->describe(meta);
+    std::string text;
+    for (const Note& note : meta.notes) text += note.text + "\n";
+    return text;
+  }
+  std::vector<std::string> metrics(KernelId kernel, Provenance from) const {
+    std::vector<std::string> out;
+    for (const CounterRecord& c : sink_.counters) {
+      if (c.kernel == kernel && c.source == from) out.push_back(sink_.name_of(c.metric));
+    }
+    return out;
+  }
+
+  FakeProfiler fake_;
+  CuptiApi api_;
+  CudaDriver driver_;
+  std::unique_ptr<RangeCounters> source_;
+  CollectingSink sink_;
+  ScopeId step_ = 0;
+};
+
+const nvtx::StepPayload kDecode{.phase = nvtx::kAr, .batch = 4, .query_tokens = 1, .length = 100};
+const std::vector<FakeLaunch> kTwo = {{"gemm", 32, 128}, {"norm", 4, 256}};
+
+TEST_F(Counters, CallsCuptiInTheDocumentedOrder) {
+  ASSERT_TRUE(start().ok());
+  step(kDecode, kTwo);
+  source_->stop();
+  // Planning asks the host side many times; what the target side hears is this, and no more.
+  std::vector<std::string> target;
+  for (const std::string& call : fake_.calls) {
+    if (!call.starts_with("ProfilerHost") && call != "EnableCallback") target.push_back(call);
+  }
+  EXPECT_THAT(
+      target,
+      ElementsAre("Subscribe", "ProfilerInitialize", "ProfilerDeviceSupported", "DeviceGetChipName",
+                  "ProfilerGetCounterAvailability", "ProfilerGetCounterAvailability",
+                  "RangeProfilerEnable", "RangeProfilerGetCounterDataSize",
+                  "RangeProfilerCounterDataImageInitialize", "RangeProfilerSetConfig",
+                  "RangeProfilerStart", "CtxSynchronize", "RangeProfilerStop",
+                  "RangeProfilerDecodeData", "RangeProfilerGetCounterDataInfo",
+                  "RangeProfilerDisable", "Unsubscribe", "ProfilerDeInitialize"));
+  // Hosts: availability before any, values after the data, all gone before the profiler.
+  const auto at = [&](const char* call) {
+    return std::ranges::find(fake_.calls, call) - fake_.calls.begin();
+  };
+  EXPECT_GT(at("ProfilerHostInitialize"), at("ProfilerGetCounterAvailability"));
+  EXPECT_LT(at("ProfilerHostGetNumOfPasses"), at("RangeProfilerEnable"));
+  EXPECT_GT(at("ProfilerHostEvaluateToGpuValues"), at("RangeProfilerGetCounterDataInfo"));
+  EXPECT_EQ(fake_.calls.back(), "ProfilerDeInitialize");
+  EXPECT_EQ(fake_.held(), 0U);
+}
+
+TEST_F(Counters, EachKernelIsARangeRunOnce) {
+  ASSERT_TRUE(start().ok());
+  step(kDecode, kTwo);
+  EXPECT_EQ(fake_.last_config.range, CUPTI_AutoRange);
+  EXPECT_EQ(fake_.last_config.replayMode, CUPTI_KernelReplay);
+  EXPECT_EQ(fake_.last_config.numNestingLevels, 1);
+  EXPECT_EQ(fake_.last_config.minNestingLevel, 1);
+  EXPECT_EQ(fake_.last_config.passIndex, 0U);
+  EXPECT_GE(fake_.last_config.maxRangesPerPass, 2U);
+}
+
+TEST_F(Counters, LaunchesGetTheValuesOfTheirRanges) {
+  fake_.value = [](const std::string& metric, std::size_t i) {
+    return metric == "dram__bytes_read.sum" ? 1000.0 + static_cast<double>(i) : 7.0;
+  };
+  ASSERT_TRUE(start().ok());
+  step(kDecode, {{"_Z4gemmPf", 32, 128}, {"norm", 4, 256}});
+  const CollectingSink& sink = drained();
+  ASSERT_THAT(sink.kernels, SizeIs(2));
+  EXPECT_EQ(sink.name_of(sink.kernels[0].name), "gemm(float*)");
+  EXPECT_EQ(sink.kernels[0].grid, (std::array<std::uint32_t, 3>{32, 1, 1}));
+  EXPECT_EQ(sink.kernels[1].block, (std::array<std::uint32_t, 3>{256, 1, 1}));
+  EXPECT_EQ(sink.kernels[0].begin, sink.kernels[0].end) << "a counted run has no time";
+  EXPECT_EQ(sink.kernels[0].correlation, 1U);
+  for (const CounterRecord& c : sink.counters) {
+    const std::string& metric = sink.name_of(c.metric);
+    EXPECT_NE(metric, "gpu__time_duration.sum");
+    EXPECT_EQ(c.source, Provenance::kMeasured);
+    if (metric == "dram__bytes_read.sum") {
+      EXPECT_EQ(c.value, c.kernel == 1 ? 1000 : 1001);
+    }
+  }
+}
+
+TEST_F(Counters, EqualStepsRotateAndTypesInUseComeFirst) {
+  ASSERT_TRUE(start({.known_devices = {}, .types = {"fp16"}, .save_counters = {}}).ok());
+  // Two hardware configurations and one of instructions, which two steps settle.
+  for (int i = 0; i < 5; ++i) step(kDecode, {{"gemm"}});
+  drained();
+  ASSERT_THAT(sink_.kernels, SizeIs(5));
+  EXPECT_THAT(metrics(1, Provenance::kMeasured),
+              AllOf(Contains(kFp16), Contains("dram__bytes_read.sum")));
+  EXPECT_THAT(metrics(2, Provenance::kMeasured), ElementsAre(kFfma));
+  EXPECT_THAT(metrics(3, Provenance::kMeasured), AllOf(Contains(kBf16), Not(Contains(kFp16))));
+  EXPECT_THAT(metrics(4, Provenance::kMeasured), Contains(kFp16));
+  EXPECT_THAT(metrics(5, Provenance::kMeasured), ElementsAre(kFfma));
+}
+
+TEST_F(Counters, InstructionsThatAreKnownAreRememberedAndNoLongerCounted) {
+  fake_.value = [](const std::string&, std::size_t) { return 42.0; };
+  ASSERT_TRUE(start().ok());
+  for (int i = 0; i < 9; ++i) step(kDecode, {{"gemm"}});
+  drained();
+  ASSERT_THAT(sink_.kernels, SizeIs(9));
+  std::size_t measured = 0;
+  for (KernelId k = 1; k <= 9; ++k) {
+    measured += metrics(k, Provenance::kMeasured) == std::vector<std::string>{kFfma} ? 1 : 0;
+  }
+  EXPECT_EQ(measured, 2U);
+  EXPECT_THAT(metrics(1, Provenance::kMemoised), IsEmpty());
+  EXPECT_THAT(metrics(9, Provenance::kMemoised), ElementsAre(kFfma));
+  EXPECT_THAT(metrics(9, Provenance::kMeasured), Contains("dram__bytes_read.sum"));
+}
+
+TEST_F(Counters, AKernelThatVariesIsNeverRemembered) {
+  double next = 0;
+  fake_.value = [&](const std::string&, std::size_t) { return next++; };
+  ASSERT_TRUE(start().ok());
+  for (int i = 0; i < 20; ++i) step(kDecode, {{"router"}});
+  for (const CounterRecord& c : drained().counters) EXPECT_EQ(c.source, Provenance::kMeasured);
+}
+
+TEST_F(Counters, BytesAreNeverRemembered) {
+  fake_.value = [](const std::string&, std::size_t) { return 42.0; };
+  ASSERT_TRUE(start().ok());
+  for (int i = 0; i < 9; ++i) step(kDecode, {{"gemm"}});
+  for (const CounterRecord& c : drained().counters) {
+    if (c.source == Provenance::kMemoised) {
+      EXPECT_EQ(sink_.name_of(c.metric), kFfma);
+    }
+  }
+}
+
+TEST_F(Counters, WarmUpsAreNotCounted) {
+  ASSERT_TRUE(start().ok());
+  nvtx::StepPayload warm_up = kDecode;
+  warm_up.flags = nvtx::kWarmup;
+  step(warm_up, kTwo);
+  EXPECT_EQ(fake_.count("RangeProfilerStart"), 0U);
+  EXPECT_THAT(drained().kernels, IsEmpty());
+}
+
+TEST_F(Counters, StepsThatDoNotFitAreLeftOutAndSaid) {
+  ASSERT_TRUE(start().ok());
+  fake_.extra_ranges = 1;
+  step(kDecode, kTwo);
+  fake_.extra_ranges = 0;
+  step(kDecode, kTwo);
+  EXPECT_THAT(drained().kernels, SizeIs(2));
+  EXPECT_THAT(notes(), AllOf(HasSubstr("1 of 2 steps do not fit"),
+                             HasSubstr("CUPTI counted 3 kernels where 2 were launched")));
+}
+
+TEST_F(Counters, ALaunchThatFailedHasNoRange) {
+  ASSERT_TRUE(start().ok());
+  source_->begin_step(1, kDecode);
+  fake_launch({"bad"}, CUDA_ERROR_INVALID_VALUE);
+  fake_launch({"good"});
+  source_->end_step(1);
+  ASSERT_THAT(drained().kernels, SizeIs(1));
+  EXPECT_EQ(sink_.name_of(sink_.kernels[0].name), "good");
+}
+
+TEST_F(Counters, GraphsAreNotGuessedAt) {
+  ASSERT_TRUE(start().ok());
+  source_->begin_step(1, kDecode);
+  testing::fake_graph_launch();
+  source_->end_step(1);
+  EXPECT_THAT(drained().kernels, IsEmpty());
+  EXPECT_THAT(notes(), HasSubstr("CUDA graph"));
+}
+
+TEST_F(Counters, RoomGrowsUntilAStepFits) {
+  ASSERT_TRUE(start().ok());
+  const std::vector<FakeLaunch> many(3000, {"k", 1, 32});
+  step(kDecode, many);
+  EXPECT_THAT(drained().kernels, IsEmpty());
+  ASSERT_THAT(sink_.drops, SizeIs(1));
+  EXPECT_EQ(sink_.drops[0].count, 3000U - 1024U);
+  step(kDecode, many);
+  EXPECT_THAT(drained().kernels, SizeIs(3000));
+  EXPECT_THAT(sink_.drops, SizeIs(1));
+}
+
+TEST_F(Counters, GivesUpAfterManyStepsThatDoNotFit) {
+  ASSERT_TRUE(start().ok());
+  fake_.extra_ranges = 1;
+  for (int i = 0; i < 40; ++i) step(kDecode, kTwo);
+  EXPECT_EQ(fake_.count("RangeProfilerStart"), 16U);
+  EXPECT_EQ(fake_.held(), 0U);
+  EXPECT_THAT(notes(), HasSubstr("counters ended after 16 steps"));
+}
+
+TEST_F(Counters, StopsAfterAsManyStepsAsAskedFor) {
+  CounterOptions options;
+  options.max_steps = 3;
+  ASSERT_TRUE(start(options).ok());
+  for (int i = 0; i < 10; ++i) step(kDecode, kTwo);
+  EXPECT_EQ(fake_.count("RangeProfilerStart"), 3U);
+  EXPECT_THAT(notes(), HasSubstr("read on 3 steps"));
+}
+
+TEST_F(Counters, SeveralPassesAreRefusedUnlessAskedFor) {
+  fake_.passes = [](const std::vector<std::string>&) { return std::size_t{2}; };
+  const Status refused = start();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(refused.message(), HasSubstr("--replay"));
+  EXPECT_EQ(fake_.count("RangeProfilerStart"), 0U);
+  EXPECT_EQ(fake_.held(), 0U);
+}
+
+TEST_F(Counters, ReplayTakesThem) {
+  // Here DRAM bytes alone take two passes.
+  fake_.passes = [](const std::vector<std::string>& metrics) {
+    return testing::default_passes(metrics) + (metrics.front().starts_with("dram") ? 1 : 0);
+  };
+  CounterOptions options;
+  options.replay = true;
+  ASSERT_TRUE(start(options).ok());
+  step(kDecode, kTwo);
+  EXPECT_THAT(drained().kernels, SizeIs(2));
+}
+
+TEST_F(Counters, SeveralDevicesAreRefusedUnlessAllowed) {
+  fake_.devices = 8;
+  ASSERT_TRUE(start().ok()) << "devices that the process does not use are no matter";
+  source_.reset();
+  fake_.active_devices = 2;
+  EXPECT_THAT(start().message(), AllOf(HasSubstr("uses 2 devices"), HasSubstr("serialised")));
+  EXPECT_EQ(fake_.held(), 0U);
+  CounterOptions options;
+  options.allow_communication = true;
+  EXPECT_TRUE(start(options).ok());
+}
+
+TEST_F(Counters, CommunicationKernelsEndCounting) {
+  ASSERT_TRUE(start().ok());
+  step(kDecode, {{"gemm"}, {"ncclDevKernel_AllReduce_Sum_bf16_RING_LL"}});
+  step(kDecode, kTwo);
+  EXPECT_THAT(drained().kernels, IsEmpty());
+  EXPECT_EQ(fake_.count("RangeProfilerStart"), 1U);
+  EXPECT_THAT(notes(), HasSubstr("communication kernels"));
+}
+
+TEST_F(Counters, KernelsOfOtherContextsEndCounting) {
+  ASSERT_TRUE(start().ok());
+  source_->begin_step(1, kDecode);
+  fake_launch({"k"}, CUDA_SUCCESS, reinterpret_cast<CUcontext>(0x99));
+  source_->end_step(1);
+  EXPECT_THAT(notes(), HasSubstr("several CUDA contexts"));
+  EXPECT_EQ(fake_.held(), 0U);
+}
+
+TEST_F(Counters, ContextMayComeWithTheFirstStep) {
+  fake_.context = nullptr;
+  ASSERT_TRUE(start().ok());
+  EXPECT_EQ(fake_.count("RangeProfilerEnable"), 0U);
+  step(kDecode, kTwo);
+  fake_.context = reinterpret_cast<CUcontext>(0x10);
+  step(kDecode, kTwo);
+  EXPECT_THAT(drained().kernels, SizeIs(2));
+  EXPECT_THAT(notes(), HasSubstr("1 steps were opened on a thread without a CUDA context"));
+}
+
+TEST_F(Counters, FailureOfTheProgramsOwnWorkIsNotOurs) {
+  ASSERT_TRUE(start().ok());
+  fake_.synchronized = CUDA_ERROR_ILLEGAL_ADDRESS;
+  step(kDecode, kTwo);
+  EXPECT_THAT(notes(), HasSubstr("the program's own work on the device failed (CUDA error 700)"));
+  EXPECT_EQ(fake_.held(), 0U);
+}
+
+TEST_F(Counters, StoppingWithinAStepLeavesNothingOpen) {
+  ASSERT_TRUE(start().ok());
+  source_->begin_step(1, kDecode);
+  fake_launch({"k"});
+  source_->stop();
+  source_->end_step(1);
+  EXPECT_EQ(fake_.held(), 0U);
+  EXPECT_THAT(drained().kernels, IsEmpty());
+}
+
+TEST_F(Counters, MetaSaysHowAndWhere) {
+  ASSERT_TRUE(start().ok());
+  Meta meta;
+  source_->describe(meta);
+  EXPECT_EQ(meta.capture, "counters");
+  ASSERT_THAT(meta.devices, SizeIs(1));
+  EXPECT_EQ(meta.devices[0].name, "Fake GPU");
+}
+
+TEST_F(Counters, DeviceKeepsItsPlaceInMeta) {
+  CounterOptions options;
+  options.known_devices.resize(2);
+  options.known_devices[0].kind = DeviceKind::kCpu;
+  options.known_devices[1].kind = DeviceKind::kCuda;
+  ASSERT_TRUE(start(options).ok());
+  step(kDecode, kTwo);
+  EXPECT_EQ(drained().kernels.at(0).device, 1U);
+  Meta meta;
+  source_->describe(meta);
+  EXPECT_THAT(meta.devices, IsEmpty());
+}
+
+TEST_F(Counters, StepsToCountFollowThePlan) {
+  // Two hardware configurations, and one of instructions that must agree with itself.
+  EXPECT_EQ(steps_to_count(api_, driver_, 0, {}), 4);
+}
+
+// Every call, every code that CUPTI's pitfalls name: one sentence that names the call, nothing left
+// open, the program goes on.
+constexpr const char* kStartCalls[] = {"Subscribe",
+                                       "EnableCallback",
+                                       "ProfilerInitialize",
+                                       "ProfilerDeviceSupported",
+                                       "DeviceGetChipName",
+                                       "ProfilerGetCounterAvailability",
+                                       "ProfilerHostInitialize",
+                                       "ProfilerHostGetBaseMetrics",
+                                       "RangeProfilerEnable"};
+constexpr const char* kStepCalls[] = {"RangeProfilerGetCounterDataSize",
+                                      "RangeProfilerCounterDataImageInitialize",
+                                      "RangeProfilerSetConfig",
+                                      "RangeProfilerStart",
+                                      "RangeProfilerStop",
+                                      "RangeProfilerDecodeData",
+                                      "RangeProfilerGetCounterDataInfo",
+                                      "ProfilerHostEvaluateToGpuValues"};
+const std::pair<CUptiResult, const char*> kRefusals[] = {
+    {CUPTI_ERROR_INSUFFICIENT_PRIVILEGES, "NVreg_RestrictProfilingToAdminUsers"},
+    {CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED, "another profiler"},
+    {CUPTI_ERROR_HARDWARE_BUSY, "dcgmi profile --pause"},
+    {CUPTI_ERROR_VIRTUALIZED_DEVICE_NOT_SUPPORTED, "virtual GPU"},
+    {CUPTI_ERROR_VIRTUALIZED_DEVICE_INSUFFICIENT_PRIVILEGES, "CAP_SYS_ADMIN"},
+    {CUPTI_ERROR_CONFIDENTIAL_COMPUTING_NOT_SUPPORTED, "confidential computing"},
+    {CUPTI_ERROR_CMP_DEVICE_NOT_SUPPORTED, "CMP"},
+    {CUPTI_ERROR_MIG_DEVICE_NOT_SUPPORTED, "MIG"},
+    {CUPTI_ERROR_OUT_OF_MEMORY, "memory"},
+    {CUPTI_ERROR_UNKNOWN, "driver"}};
+
+TEST_F(Counters, EveryRefusalAtTheStartIsOneSentence) {
+  for (const char* call : kStartCalls) {
+    for (const auto& [code, advice] : kRefusals) {
+      fake_.fail = {{call, code}};
+      const Status status = start();
+      ASSERT_FALSE(status.ok()) << call;
+      EXPECT_THAT(status.message(),
+                  AllOf(HasSubstr(std::string("cupti") + call + " failed"), HasSubstr(advice)));
+      step(kDecode, kTwo);
+      source_->stop();
+      EXPECT_EQ(fake_.count("RangeProfilerStart"), 0U) << call;
+      EXPECT_EQ(fake_.held(), 0U) << call;
+    }
+  }
+}
+
+TEST_F(Counters, EveryRefusalWithinAStepEndsCountingWithANote) {
+  for (const char* call : kStepCalls) {
+    for (const auto& [code, advice] : kRefusals) {
+      fake_.fail.clear();
+      ASSERT_TRUE(start().ok());
+      fake_.fail = {{call, code}};
+      step(kDecode, kTwo);
+      fake_.calls.clear();
+      step(kDecode, kTwo);
+      EXPECT_EQ(fake_.count("RangeProfilerStart"), 0U) << call;
+      EXPECT_THAT(notes(),
+                  AllOf(HasSubstr(std::string("cupti") + call + " failed"), HasSubstr(advice)));
+      EXPECT_THAT(drained().kernels, IsEmpty());
+      source_->stop();
+      // A handle that CUPTI refuses to stop is CUPTI's.
+      fake_.open.erase("range pass");
+      EXPECT_EQ(fake_.held(), 0U) << call;
+    }
+  }
+}
+
+TEST_F(Counters, NothingThatCrashesWithoutADriverIsCalledWithoutOne) {
+  fake_.fail = {{"ProfilerInitialize", CUPTI_ERROR_UNKNOWN}};
+  EXPECT_FALSE(start().ok());
+  for (const char* call :
+       {"DeviceGetChipName", "ProfilerGetCounterAvailability", "RangeProfilerEnable"})
+    EXPECT_EQ(fake_.count(call), 0U) << call;
+}
+
+TEST_F(Counters, LibraryWithoutRangesIsRefused) {
+  api_.cuptiRangeProfilerStart = nullptr;
+  EXPECT_THAT(start().message(), HasSubstr("12.6 or newer"));
+  EXPECT_THAT(fake_.calls, IsEmpty());
+}
+
+}  // namespace
+}  // namespace rooftop::capture
