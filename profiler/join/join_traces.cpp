@@ -280,7 +280,8 @@ JoinSummary join_traces(const std::string& timeline, const std::vector<std::stri
   check_output(output, inputs);
   const bool whole = !std::all_of(inputs.begin(), inputs.end(), has_steps);
 
-  Signatures signatures;
+  Signatures signatures(whole ? Signatures::Detail::kWithoutSharedMemory
+                              : Signatures::Detail::kFull);
   CounterJoin join(signatures);
   JoinSummary summary;
   const TraceFacts facts = read_facts(timeline, signatures, whole);

@@ -14,12 +14,12 @@ std::uint32_t Signatures::name(std::string_view text) {
 }
 
 SignatureId Signatures::signature(const KernelRecord& record, std::uint32_t name) {
-  const Signature signature{.name = name,
-                            .device = record.device,
-                            .grid = record.grid,
-                            .block = record.block,
-                            .dynamic_shared_bytes = record.dynamic_shared_bytes,
-                            .static_shared_bytes = record.static_shared_bytes};
+  Signature signature{
+      .name = name, .device = record.device, .grid = record.grid, .block = record.block};
+  if (detail_ == Detail::kFull) {
+    signature.dynamic_shared_bytes = record.dynamic_shared_bytes;
+    signature.static_shared_bytes = record.static_shared_bytes;
+  }
   const auto next = static_cast<SignatureId>(signatures_.size());
   const auto [it, inserted] = ids_.try_emplace(signature, next);
   if (inserted) signatures_.push_back(signature);

@@ -28,6 +28,11 @@ struct Signature {
 // Numbers signatures across trace files, whose own string tables differ.
 class Signatures {
  public:
+  // Recordings of different tools agree on name, grid and block; some know nothing of shared
+  // memory, or round it.
+  enum class Detail : std::uint8_t { kFull, kWithoutSharedMemory };
+  explicit Signatures(Detail detail = Detail::kFull) : detail_(detail) {}
+
   // The number of a kernel's name, and of a launch of it.
   std::uint32_t name(std::string_view text);
   SignatureId signature(const KernelRecord& record, std::uint32_t name);
@@ -41,6 +46,7 @@ class Signatures {
     std::size_t operator()(const Signature& signature) const;
   };
 
+  Detail detail_;
   std::unordered_map<std::string, std::uint32_t> name_ids_;
   std::vector<std::string> names_;
   std::unordered_map<Signature, SignatureId, Hash> ids_;

@@ -159,6 +159,18 @@ TEST_F(JoinTracesTest, ATraceWithoutStepsIsOneStep) {
   EXPECT_TRUE(joined_.notes_contain("Counters cover 1 step in part"));
 }
 
+TEST_F(JoinTracesTest, RecordingsOfOtherToolsNeedNotKnowSharedMemory) {
+  KernelRecord kernel;
+  kernel.id = 77;
+  kernel.name = timeline_.writer().intern("a");
+  kernel.grid = {'a', 1, 1};
+  kernel.block = {128, 1, 1};
+  kernel.dynamic_shared_bytes = 16384;
+  (void)timeline_.writer().add(kernel);
+  counters_.counter(counters_.launches("a")[0], kBytes, 3);
+  EXPECT_EQ(join().joined_launches, 1U);
+}
+
 TEST_F(JoinTracesTest, WhatTheTimelineCountedItselfStays) {
   const auto kernels = timeline_.step(8, "ab");
   timeline_.counter(kernels[0], kBytes, 7, Provenance::kMeasured);
