@@ -20,7 +20,11 @@ void note(Meta& meta, std::uint64_t count, std::string_view sentence) {
 
 void note_losses(Meta& meta, const Timeline& timeline) {
   const Losses& lost = timeline.losses;
-  if (lost.without_launch > 0) {
+  if (lost.without_launch > 0 && lost.without_launch == lost.device_events) {
+    meta.notes.push_back(
+        {"The recording has no launch of any of its events on the device: which operator launched "
+         "them is not known."});
+  } else if (lost.without_launch > 0) {
     meta.notes.push_back({fmt::format(
         "{} of {} events on the device have no launch in the recording: they were launched before "
         "it began, and which operator launched them is not known.",
