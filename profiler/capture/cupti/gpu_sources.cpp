@@ -1,6 +1,9 @@
 #include "profiler/capture/gpu_sources.h"
 
+#include "profiler/capture/cupti/counters.h"
+#include "profiler/capture/cupti/cuda_driver.h"
 #include "profiler/capture/cupti/cupti_api.h"
+#include "profiler/capture/cupti/sampling.h"
 #include "profiler/capture/cupti/timeline.h"
 
 namespace rooftop::capture {
@@ -37,19 +40,60 @@ SourceMaker timeline(const GpuSourceOptions& options) {
   });
 }
 
+// The same where the driver is needed, too.
+template <class Make>
+SourceMaker with_driver(Make make) {
+  return with_cupti([make](const CuptiApi& api) -> std::unique_ptr<RecordSource> {
+    const CudaDriverLookup& driver = cuda_driver();
+    if (driver.driver == nullptr) return std::make_unique<Refusal>(driver.why);
+    return make(api, *driver.driver);
+  });
+}
+
+SourceMaker counters(const GpuSourceOptions& options) {
+  return with_driver([options](const CuptiApi& api, const CudaDriver& driver) {
+    CounterOptions how = counter_options_from_environment();
+    how.known_devices = options.devices;
+    how.types = options.types;
+    how.replay = options.replay;
+    how.allow_communication = options.allow_communication;
+    return make_counters(api, driver, std::move(how));
+  });
+}
+
+std::uint32_t ordinal_of(const GpuSourceOptions& options) {
+  return options.devices.empty() ? 0 : options.devices.front().ordinal;
+}
+
+SourceMaker sampling(const GpuSourceOptions& options) {
+  return with_driver([options](const CuptiApi& api, const CudaDriver& driver) {
+    SamplingOptions how = sampling_options_from_environment();
+    how.known_devices = options.devices;
+    how.ordinal = ordinal_of(options);
+    return make_sampling(api, driver, std::move(how));
+  });
+}
+
 }  // namespace
 
 std::vector<SourceMaker> gpu_sources(const GpuSourceOptions& options) {
   switch (options.capture) {
-    case GpuCapture::kScopes:
-      return {};
     case GpuCapture::kTimeline:
       return {timeline(options)};
+    case GpuCapture::kCounters:
+      return {counters(options)};
+    case GpuCapture::kSampling:
+      return {timeline(options), sampling(options)};
     default:
       return {};
   }
 }
 
-int counter_repeats(const GpuSourceOptions& /*options*/) { return 3; }
+int counter_repeats(const GpuSourceOptions& options) {
+  const CuptiLookup& lookup = cupti();
+  const CudaDriverLookup& driver = cuda_driver();
+  if (lookup.api == nullptr || driver.driver == nullptr) return 1;
+  return steps_to_count(*lookup.api, *driver.driver, ordinal_of(options), options.types);
+}
 
 }  // namespace rooftop::capture
