@@ -142,6 +142,18 @@ struct MetricsOptions {
   bool json = false;
 };
 
+struct AttachOptions {
+  std::vector<std::string> command;
+  std::string output;    // NAME.rtrace or a folder
+  std::string mode;      // as ROOFTOP_MODE; empty: what the environment says
+  std::string overhead;  // as ROOFTOP_OVERHEAD
+  std::string max_size;  // as ROOFTOP_MAX_SIZE
+};
+
+struct DoctorOptions {
+  bool json = false;
+};
+
 struct TokenizeOptions {
   std::string model;
   bool json = false;
@@ -157,6 +169,10 @@ int report_command(const ReportCommandOptions& options);
 int explain_command(const ExplainOptions& options);
 int roofs_command(const RoofsOptions& options);
 int metrics_command(const MetricsOptions& options);
+// Returns the exit status of the program that it ran.
+int attach_command(const AttachOptions& options);
+// 1 where nothing of a GPU can be recorded.
+int doctor_command(const DoctorOptions& options);
 int tokenize_command(const TokenizeOptions& options);
 
 }  // namespace rooftop::tools

@@ -334,6 +334,34 @@ void add_metrics(CLI::App& app, int& status) {
   c->callback([o, &status] { status = metrics_command(*o); });
 }
 
+void add_attach(CLI::App& app, int& status) {
+  const auto o = std::make_shared<AttachOptions>();
+  CLI::App* c = app.add_subcommand("attach", "Run a program of any kind and record what it does");
+  c->add_option("-o,--output", o->output,
+                "NAME.rtrace: the trace; else a folder for the traces and the report");
+  c->add_option(
+      "--mode", o->mode,
+      "auto, timeline, sampling, counters, scopes (no GPU) or cpu (an engine on the CPU)");
+  c->add_option("--overhead", o->overhead,
+                "Share of the run's time that recording may cost, as 1%");
+  c->add_option("--max-size", o->max_size, "Stop recording at this size of a trace, as 2G");
+  c->add_option("command", o->command, "The program and its arguments, after --")->required();
+  c->footer(
+      "Examples:\n"
+      "  rooftop attach -- python3 generate.py --model llama\n"
+      "  rooftop attach -o out/ --mode timeline -- ./llama-cli -m model.gguf -p Hello\n");
+  c->callback([o, &status] { status = attach_command(*o); });
+}
+
+void add_doctor(CLI::App& app, int& status) {
+  const auto o = std::make_shared<DoctorOptions>();
+  CLI::App* c = app.add_subcommand(
+      "doctor", "What can be recorded on this machine, and what to do about the rest");
+  c->add_flag("--json", o->json, "Print one JSON document");
+  c->footer("Exit status: 0, or 1 where nothing of a GPU can be recorded.\n");
+  c->callback([o, &status] { status = doctor_command(*o); });
+}
+
 void add_tokenize(CLI::App& app, int& status) {
   const auto o = std::make_shared<TokenizeOptions>();
   CLI::App* c = app.add_subcommand("tokenize", "Token ids of the text on standard input");
@@ -365,6 +393,8 @@ int main(int argc, char** argv) {
   add_report(app, status);
   add_roofs(app, status);
   add_metrics(app, status);
+  add_attach(app, status);
+  add_doctor(app, status);
   add_tokenize(app, status);
   try {
     app.parse(argc, argv);

@@ -186,11 +186,9 @@ void start_gpu(Recording& recording) {
       break;
     case Mode::kAuto:
     case Mode::kSampling:
-      later = makers(GpuCapture::kSampling);
-      if (!later.empty()) {  // the timeline is the first
-        now.push_back(later.front());
-        later.erase(later.begin());
-      }
+      now = makers(GpuCapture::kTimeline);
+      later = makers(GpuCapture::kSampling);  // the timeline, and what needs a working driver
+      if (!later.empty()) later.erase(later.begin());
       break;
     case Mode::kCounters:
       later = makers(GpuCapture::kCounters);

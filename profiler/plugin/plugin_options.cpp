@@ -19,9 +19,9 @@ constexpr std::array<std::pair<std::string_view, Mode>, 6> kModes = {{
 }};
 
 // Variables of Rooftop's that are not the plugin's own.
-constexpr std::array<std::string_view, 5> kOthers = {"ROOFTOP_CUPTI", "ROOFTOP_SAVE_ACTIVITY",
-                                                     "ROOFTOP_SAVE_COUNTERS", "ROOFTOP_CACHE_DIR",
-                                                     "ROOFTOP_FIELD_DATA"};
+constexpr std::array<std::string_view, 6> kOthers = {
+    "ROOFTOP_CUPTI",     "ROOFTOP_SAVE_ACTIVITY", "ROOFTOP_SAVE_COUNTERS",
+    "ROOFTOP_CACHE_DIR", "ROOFTOP_FIELD_DATA",    "ROOFTOP_PROGRESS"};
 
 Status wrong(std::string_view name, std::string_view value, std::string_view expected) {
   return Status::failed(std::string(name) + "=" + std::string(value) + " is not " +

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -71,13 +72,12 @@ int forms() {
 }
 
 int threads(int count) {
-  std::atomic<int> ready{0};
+  std::barrier all_at_a_time(count);
   std::vector<std::thread> all;
   for (int t = 0; t < count; ++t) {
     all.emplace_back([&] {
       ranges(3, "in a thread");
-      ++ready;
-      while (ready < count) std::this_thread::sleep_for(1ms);  // all at the same time
+      all_at_a_time.arrive_and_wait();
       ranges(3, "in a thread");
     });
   }
