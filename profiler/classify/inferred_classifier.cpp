@@ -92,6 +92,7 @@ Token InferredClassifier::make_token(const SeenLaunch& launch, const Evidence& e
   token.named = evidence.named;
   token.companion = evidence.companion;
   token.gated = evidence.gated;
+  token.sum = evidence.sum;
   token.training = evidence.training;
   token.copy = launch.copy;
   token.memset = launch.memset;
@@ -273,8 +274,7 @@ void InferredClassifier::infer_meta(const EvidenceReader::Strings& strings, Meta
   }
   if (meta.layers_run == 0) meta.layers_run = meta.model.layers;
   if (meta.attention.empty() && flash != unfused) meta.attention = flash ? "flash" : "unfused";
-  if (!meta.dtype.empty()) return;
-  meta.dtype = types.winner();
+  if (meta.dtype.empty()) meta.dtype = types.winner();
   const double bytes = bytes_of_type(meta.dtype);
   if (meta.weight_bytes == 0) meta.weight_bytes = bytes;
   if (meta.activation_bytes == 0) meta.activation_bytes = bytes;

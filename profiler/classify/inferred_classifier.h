@@ -45,8 +45,8 @@ class InferredClassifier {
   void finish(const KernelRules& rules, EvidenceReader::Strings strings, StepTable& steps,
               bool infer_steps, Meta& meta);
 
-  // Of the first launch that began at `begin` among those from number `next` on; `next` moves behind
-  // it. Ask in the order in which launches were added.
+  // Of the first launch that began at `begin` among those from number `next` on; `next` moves
+  // behind it. Ask in the order in which launches were added.
   [[nodiscard]] InferredLaunch find(Timestamp begin, std::size_t& next) const;
   [[nodiscard]] std::string_view rule(const InferredLaunch& launch) const;
   [[nodiscard]] const ForeignScopes& scopes() const { return scopes_; }

@@ -19,7 +19,14 @@ void forget_if_full(Map& map) {
   if (map.size() >= kMostRemembered) map.clear();
 }
 
-std::string shown(std::string_view name) { return std::string(name.substr(0, 80)); }
+// Without the number of the instance that PyTorch appends to a module's class: one rule for all.
+std::string shown(std::string_view name) {
+  std::string_view text = name.substr(0, 80);
+  if (!text.starts_with("nn.Module: ")) return std::string(text);
+  const auto end = text.find_last_not_of("0123456789");
+  if (end != std::string_view::npos && text[end] == '_') text = text.substr(0, end);
+  return std::string(text);
+}
 
 }  // namespace
 
@@ -138,6 +145,7 @@ Evidence EvidenceReader::read(const SeenLaunch& launch) {
   evidence.training = evidence.training || rule->family == "training";
   evidence.companion = rule->companion;
   evidence.gated = rule->gated;
+  evidence.sum = contains(rule->operators, Operator::kResidual);
   evidence.phase = rule->phase;
   if (rule->query_blocks && launch.grid_x > 1) evidence.phase = Phase::kInit;
   const bool decided = only(evidence.operators) != Operator::kUnclassified;

@@ -63,6 +63,7 @@ struct Evidence {
   std::string rule;                      // what decided, where one operator is left
   bool companion = false;
   bool gated = false;
+  bool sum = false;
   bool from_product = false;  // a range launches a matrix product
   bool training = false;
   Phase phase = Phase::kUnknown;

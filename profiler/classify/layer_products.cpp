@@ -16,13 +16,14 @@ LayerProducts::LayerProducts(std::span<Token> tokens, std::span<const ProductSiz
 std::vector<LayerProducts::Segment> LayerProducts::segments(TokenRange range) const {
   std::vector<Segment> parts;
   bool separated = true;
+  bool begun = false;  // a separator was met: what precedes the first is no part of a layer
   std::size_t separator = range.begin;
   for (std::size_t i = range.begin; i < range.end; ++i) {
     const Token& token = tokens_[i];
     if (token.training) continue;
     if (token.separates()) {
-      if (!separated) separator = i;
-      separated = true;
+      if (!separated || !begun) separator = i;
+      separated = begun = true;
     } else if (token.is_product()) {
       if (separated) parts.push_back({.products = {}, .separator = separator});
       separated = false;

@@ -156,7 +156,7 @@ class RegionOrder {
     if (last_sure == range.end) return cache_only(range);
     std::size_t end = last_sure + 1;
     for (std::size_t i = last_sure + 1; i < range.end; ++i) {
-      if (open(tokens_[i]) && may_be(tokens_[i], kResidual) && may_be(tokens_[i], kRope)) {
+      if (open(tokens_[i]) && tokens_[i].sum && may_be(tokens_[i], kRope)) {
         end = i + 1;
         break;
       }

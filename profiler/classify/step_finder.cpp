@@ -13,7 +13,11 @@ TokenRange trimmed(const LayerRun& run, std::span<const AttentionGroup> groups,
   const std::size_t last = groups[run.first_group + run.groups - 1].tokens.end - 1;
   const std::int64_t far = (tokens[last].end - tokens[attention].begin).ns / 2;
   for (std::size_t i = attention; i > range.begin; --i) {
-    const bool embeds = tokens[i].op == Operator::kEmbed;
+    // Products in front of the embedding are another pass's.
+    const bool embeds = tokens[i].op == Operator::kEmbed &&
+                        std::any_of(tokens.begin() + static_cast<std::ptrdiff_t>(range.begin),
+                                    tokens.begin() + static_cast<std::ptrdiff_t>(i),
+                                    [](const Token& token) { return token.is_product(); });
     if (embeds || (tokens[i].begin - tokens[i - 1].end).ns > far) {
       range.begin = i;
       break;

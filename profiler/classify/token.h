@@ -46,6 +46,7 @@ struct Token {
   bool named = false;
   bool companion = false;
   bool gated = false;
+  bool sum = false;  // by its name it may add a residual: a sum of two tensors
   bool training = false;
   bool memset = false;
   bool copy = false;

@@ -23,6 +23,8 @@ void add_model(LaunchFigures& figures, const Launch& launch, const Meta& meta,
   if (launch.copied) {
     figures.model_read_bytes = modelled(launch.copied->read_bytes);
     figures.model_written_bytes = modelled(launch.copied->written_bytes);
+    // Cleared for a product: no FLOPs beside the product's, rather than unknown ones.
+    if (launch.classification.part) figures.model_flops = modelled(0);
     return;
   }
   const Classification& c = launch.classification;
