@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <sstream>
 
+#include "profiler/join/join_traces.h"
 #include "profiler/roofline/kernels_csv.h"
 #include "profiler/roofline/points_csv.h"
 #include "profiler/roofline/report.h"
@@ -207,6 +209,113 @@ TEST_F(CountedReport, TellsHowItWasRecordedAndEachNoteOnce) {
   const Report report = build_report({trace_.path()});
   EXPECT_EQ(report.runs(0).capture(), "timeline + counters");
   EXPECT_EQ(std::count(report.notes().begin(), report.notes().end(), "A fact."), 1);
+}
+
+// A timeline of a CUDA graph: captured in a warm-up step, replayed at three lengths. Its kernels
+// are in the scopes of the capture, and in the steps of their launches.
+class GraphTimeline : public ::testing::Test {
+ protected:
+  static Meta meta(const char* capture) {
+    Meta meta = tiny_meta();
+    meta.sweep = true;
+    meta.capture = capture;
+    meta.devices[0].kind = DeviceKind::kCuda;
+    meta.devices[0].name = "Some GPU";
+    return meta;
+  }
+
+  ~GraphTimeline() override { std::filesystem::remove(joined_); }
+
+  ScopeId scope(TraceBuilder& trace, ScopeId parent, Operator op, std::int64_t at) {
+    ScopeRecord record;
+    record.id = trace.next_scope();
+    record.parent = parent;
+    record.kind = ScopeKind::kOp;
+    record.op = op;
+    record.layer = 0;
+    record.begin = {at};
+    record.end = {at + 1};
+    EXPECT_TRUE(trace.writer().add(record).ok());
+    return record.id;
+  }
+  KernelId kernel(TraceBuilder& trace, Operator op, KernelRecord record, std::int64_t ns) {
+    record.id = trace.next_kernel();
+    record.end = {record.begin.ns + ns};
+    record.name = trace.writer().intern(name_of(op));
+    record.grid = {static_cast<std::uint32_t>(op), 1, 1};
+    record.block = {128, 1, 1};
+    EXPECT_TRUE(trace.writer().add(record).ok());
+    return record.id;
+  }
+
+  void record_timeline() {
+    const ScopeId capture = timeline_.begin_step({.length = 4, .warmup = true}, 100);
+    const ScopeId qkv = scope(timeline_, capture, kQkv, 110);
+    const ScopeId attention = scope(timeline_, capture, kQkPv, 120);
+    timeline_.end_step(capture, 200);
+    std::int64_t begin = 1000;
+    for (const std::uint32_t length : {5U, 6U, 7U}) {
+      const ScopeId step = timeline_.begin_step({.length = length}, begin);
+      KernelRecord record;
+      record.launch_scope = step;
+      record.begin = {begin + 100};
+      record.scope = qkv;
+      record.graph_node = 1;
+      kernel(timeline_, kQkv, record, 50);
+      record.begin = {begin + 150};
+      record.scope = attention;
+      record.graph_node = 2;
+      kernel(timeline_, kQkPv, record, 50);
+      timeline_.end_step(step, begin + 20);  // before its kernels begin
+      begin += 1000;
+    }
+  }
+
+  // Eager, at two of the lengths, attention launched before qkv.
+  void record_counters() {
+    std::int64_t begin = 1000;
+    for (const std::uint32_t length : {5U, 6U, 5U, 6U}) {
+      const ScopeId step = counters_.begin_step({.length = length}, begin);
+      for (const Operator op : {kQkPv, kQkv}) {
+        KernelRecord record;
+        record.begin = {begin += 10};
+        record.scope = scope(counters_, step, op, begin);
+        const KernelId id = kernel(counters_, op, record, 0);
+        counters_.counter(id, kRead, 1000);
+        counters_.counter(id, kWritten, 216);
+        counters_.counter(id, kTensor, op == kQkv ? 4 * kQkvFlops : 64 * length);
+      }
+      counters_.end_step(step, begin += 10);
+    }
+  }
+
+  TraceBuilder timeline_{meta("timeline")};
+  TraceBuilder counters_{meta("counters")};
+  std::string joined_ = testing::TempDir() + "counted_report_joined.rtrace";
+};
+
+TEST_F(GraphTimeline, TakesCountersOfEagerStepsOfEqualLength) {
+  record_timeline();
+  record_counters();
+  join::join_traces(timeline_.path(), {counters_.path()}, joined_);
+  const Report report = build_report({joined_});
+  ASSERT_EQ(report.points_size(), 6);
+  for (const Point& point : report.points()) {
+    const bool counted = point.length() != 7;
+    EXPECT_EQ(point.bytes_source(), counted ? "JOINED" : "MODELLED") << point.length();
+    EXPECT_EQ(point.has_amplification(), counted);
+    EXPECT_DOUBLE_EQ(point.time_s(), 50e-9);
+    if (point.operator_() == "qkv") {
+      EXPECT_DOUBLE_EQ(point.padding(), 4);  // of length 7 remembered
+      EXPECT_DOUBLE_EQ(point.amplification(), counted ? 2 : 0);
+    } else {
+      EXPECT_EQ(point.has_padding(), counted);
+    }
+  }
+  EXPECT_EQ(report.runs(0).capture(), "timeline + counters");
+  EXPECT_THAT(report.notes(),
+              Contains(HasSubstr("No counters were read on a step equal to 1 step")));
+  EXPECT_THAT(report.notes(), Contains(HasSubstr("In 2 steps launches stood in another order")));
 }
 
 }  // namespace
