@@ -18,9 +18,10 @@ struct AttentionShape {
 };
 
 struct AttentionCoefficients {
-  double launch_s = 8e-6;
+  double launch_s = 4e-6;
   double wave_s = 3e-6;           // start and end of a wave of blocks
-  double bandwidth_share = 0.95;  // of the datasheet's bandwidth
+  double bandwidth_share = 0.93;  // of the datasheet's bandwidth
+  double read_share = 1;          // of it over the multiprocessors: what one of them can read
   double peak_share = 0.6;        // of the datasheet's peak, on keys that were there before
   double new_key_cost = 1.8;      // a pair among the step's own tokens over one with an older key
   double quantisation = 0.8;      // as of a matrix product

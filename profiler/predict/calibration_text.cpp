@@ -35,6 +35,9 @@ void fields(C& c,
   visit("quantisation", c.quantisation);
   visit("l2_fill", c.l2_fill);
   visit("l2_speed", c.l2_speed);
+  visit("tile_read_speed", c.tile_read_speed);
+  visit("stride_cost", c.stride_cost);
+  visit("gated_peak", c.gated_peak);
   visit("choice", c.choice);
 }
 template <typename C, typename Visit>
@@ -43,6 +46,7 @@ void fields(C& c, const Visit& visit) requires(
   visit("launch_s", c.launch_s);
   visit("wave_s", c.wave_s);
   visit("bandwidth_share", c.bandwidth_share);
+  visit("read_share", c.read_share);
   visit("peak_share", c.peak_share);
   visit("new_key_cost", c.new_key_cost);
   visit("quantisation", c.quantisation);

@@ -38,22 +38,31 @@ double from_unknown(Range range, double unknown) {
 // How strongly a fit holds to the values it begins with, per unknown, beside residuals of some
 // hundred samples.
 constexpr double kWeakPrior = 0.1;
+// An empty kernel is known to take about 2 us; few samples are short enough to say so. And that
+// libraries mostly choose well holds beyond the shapes of the samples.
+constexpr double kLaunchPrior = 3;
+constexpr double kChoicePrior = 1;
+constexpr double kWavePrior = 0.3;
+constexpr double kStridePrior = 1;
 constexpr double kTilePrior = 0.3;  // a tile that no sample chooses keeps its share
 
 // visit(coefficient, range, weight of its prior) for each.
 template <typename Coefficients, typename Visit>
 void each(Coefficients& c, const Visit& visit) requires(
     std::is_same_v<std::remove_const_t<Coefficients>, GemmCoefficients>) {
-  visit(c.launch_s, Range::kPositive, kWeakPrior);
+  visit(c.launch_s, Range::kPositive, kLaunchPrior);
   visit(c.bandwidth_share, Range::kPositive, kWeakPrior);
   visit(c.overlap, Range::kAboveOne, kWeakPrior);
-  visit(c.wave_s, Range::kPositive, kWeakPrior);
+  visit(c.wave_s, Range::kPositive, kWavePrior);
   visit(c.split_s, Range::kPositive, kWeakPrior);
   visit(c.split_bandwidth_share, Range::kPositive, kWeakPrior);
   visit(c.quantisation, Range::kFraction, kWeakPrior);
   visit(c.l2_fill, Range::kPositive, kWeakPrior);
   visit(c.l2_speed, Range::kPositive, kWeakPrior);
-  visit(c.choice, Range::kPositive, kWeakPrior);
+  visit(c.tile_read_speed, Range::kPositive, kWeakPrior);
+  visit(c.stride_cost, Range::kPositive, kStridePrior);
+  visit(c.gated_peak, Range::kPositive, kWeakPrior);
+  visit(c.choice, Range::kPositive, kChoicePrior);
   for (auto& share : c.tile_share) visit(share, Range::kPositive, kTilePrior);
 }
 
@@ -63,6 +72,7 @@ void each(Coefficients& c, const Visit& visit) requires(
   visit(c.launch_s, Range::kPositive, kWeakPrior);
   visit(c.wave_s, Range::kPositive, kWeakPrior);
   visit(c.bandwidth_share, Range::kPositive, kWeakPrior);
+  visit(c.read_share, Range::kPositive, kWeakPrior);
   visit(c.peak_share, Range::kPositive, kWeakPrior);
   visit(c.new_key_cost, Range::kPositive, kWeakPrior);
   visit(c.quantisation, Range::kFraction, kWeakPrior);

@@ -9,6 +9,9 @@ namespace {
 constexpr std::array<double, 7> kSplits = {1, 2, 3, 4, 5, 6, 8};
 constexpr double kShortestSplit = 256;  // of k: below it no library splits
 
+// Rows of weights this many bytes apart, or a multiple, begin in the same memory channels.
+constexpr double kChannelStride = 16384;
+
 // Candidates this much slower than the fastest weigh nothing.
 constexpr double kSlowestCandidate = 1.6;
 
@@ -21,12 +24,17 @@ struct Candidates {
 // Compute time of every tile and split that a library could choose.
 Candidates compute_times(const GemmShape& s, const GpuFigures& gpu, const GemmCoefficients& c) {
   Candidates all;
-  const double sm_peak = gpu.peak / gpu.sm_count;
+  const double sm_peak = gpu.peak * (s.gated ? c.gated_peak : 1) / gpu.sm_count;
+  const double sm_read = gpu.bandwidth * c.tile_read_speed / gpu.sm_count;
   for (std::size_t t = 0; t < kTiles.size(); ++t) {
     const double rows = kTiles[t].rows;
     const double columns = kTiles[t].columns;
     const double tiles = std::ceil(s.m / rows) * std::ceil(s.n / columns);
-    const double tile_s = 2 * rows * columns * s.k / (sm_peak * c.tile_share[t]);
+    const double compute_s = 2 * rows * columns * s.k / (sm_peak * c.tile_share[t]);
+    // Every tile reads its own rows and columns, most of them out of L2.
+    const double read_s =
+        (s.weight_bytes * columns + s.activation_bytes * std::min(s.m, rows)) * s.k / sm_read;
+    const double tile_s = std::cbrt(compute_s * compute_s * compute_s + read_s * read_s * read_s);
     for (const double split : kSplits) {
       if (split > 1 && s.k / split < kShortestSplit) break;
       const double waves = tiles * split / gpu.sm_count;
@@ -51,7 +59,9 @@ double memory_time(const GemmShape& s, const GpuFigures& gpu, const GemmCoeffici
     const double used = s.reuse_bytes / (c.l2_fill * gpu.l2_bytes);
     from_l2 = 1 / (1 + used * used * used * used);
   }
-  return bytes / (gpu.bandwidth * c.bandwidth_share) * (1 - from_l2 + from_l2 / c.l2_speed);
+  const bool aligned = std::fmod(s.weight_bytes * s.k, kChannelStride) == 0;
+  return bytes / (gpu.bandwidth * c.bandwidth_share) * (aligned ? c.stride_cost : 1) *
+         (1 - from_l2 + from_l2 / c.l2_speed);
 }
 
 }  // namespace

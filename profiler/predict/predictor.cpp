@@ -103,14 +103,15 @@ void Predictor::set_ideal(std::vector<PredictedLaunch>& launches, const StepShap
   }
 }
 
-double Predictor::linear_seconds(const OperatorCost& cost, double rows) const {
+double Predictor::linear_seconds(Operator op, const OperatorCost& cost, double rows) const {
   const double k = cost.read.activations / rows;
   const GemmShape shape{.m = rows,
                         .n = cost.read.weights / k,
                         .k = k,
                         .weight_bytes = meta_.weight_bytes,
                         .activation_bytes = meta_.activation_bytes,
-                        .reuse_bytes = weight_bytes_};
+                        .reuse_bytes = weight_bytes_,
+                        .gated = op == Operator::kDown};
   return gemm_seconds(shape, choice_.figures, choice_.coefficients->gemm);
 }
 
@@ -137,7 +138,7 @@ PredictedLaunch Predictor::predict(Operator op, std::int32_t layer, const StepSh
   const ModelShape& m = meta_.model;
   if (is_linear(op)) {
     const double rows = op == Operator::kLmHead ? shape.logit_rows : shape.total_query_tokens;
-    launch.seconds = linear_seconds(cost, rows);
+    launch.seconds = linear_seconds(op, cost, rows);
     launch.basis = choice_.basis;
     launch.error = own.error(op, rows);
   } else if (op == Operator::kQkPv) {

@@ -55,7 +55,7 @@ class Predictor {
   [[nodiscard]] std::vector<Operator> layer_operators() const;
   [[nodiscard]] PredictedLaunch predict(Operator op, std::int32_t layer, const StepShape& shape,
                                         const PredictedStep& step) const;
-  [[nodiscard]] double linear_seconds(const OperatorCost& cost, double rows) const;
+  [[nodiscard]] double linear_seconds(Operator op, const OperatorCost& cost, double rows) const;
   [[nodiscard]] double product_seconds(const OperatorCost& cost, const PredictedStep& step) const;
   void set_ideal(std::vector<PredictedLaunch>& launches, const StepShape& shape) const;
 

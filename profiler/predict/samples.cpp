@@ -39,14 +39,17 @@ struct TableShape {
 void add_gemms(Samples& samples, const CsvRow& row, const SampleOrigin& origin,
                const TableShape& s) {
   const double shards = origin.shards;
+  const double attention = 2 * (s.heads + s.kv_heads) * kHeadDim;
+  const double layer_bytes = kHalf * s.hidden * (attention + 3 * s.ffn) / shards;
   const auto add = [&](Operator op, const char* column, double n, double k) {
     const auto seconds = row.optional_number(column);
     if (!seconds) return;
     GemmSample sample{
         .origin = origin, .shape = {.m = s.tokens, .n = n, .k = k}, .seconds = *seconds * kMicro};
     sample.origin.op = op;
-    // Measured again and again with the same weights and activations.
-    sample.shape.reuse_bytes = kHalf * (n * k + s.tokens * (n + k));
+    // The operators of one layer are measured one after another, again and again.
+    sample.shape.reuse_bytes = layer_bytes;
+    sample.shape.gated = op == Operator::kDown;
     samples.gemms.push_back(sample);
   };
   add(Operator::kQkv, "qkv_us", (s.heads + 2 * s.kv_heads) * kHeadDim / shards, s.hidden);

