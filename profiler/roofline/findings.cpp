@@ -13,6 +13,7 @@ namespace {
 // Below these nobody needs to be told.
 constexpr double kIdleWorthTelling = 0.05;
 constexpr double kOverlapWorthTelling = 0.01;
+constexpr double kCachedWorthTelling = 0.8;
 constexpr double kPaddingWorthTelling = 1.25;
 constexpr double kMissedWorkWorthTelling = 0.98;
 
@@ -67,6 +68,21 @@ void add_amplification(Report& report) {
                   worst->operator_(), worst->phase(), worst->batch(), worst->length(), ratio));
 }
 
+// The point that moved the smallest part of what must move at least once, had it not been near.
+void add_cached(Report& report) {
+  const Point* least = nullptr;
+  for (const Point& point : report.points()) {
+    if (!point.has_amplification() || point.amplification() >= kCachedWorthTelling) continue;
+    if (least == nullptr || point.amplification() < least->amplification()) least = &point;
+  }
+  if (least == nullptr) return;
+  add_finding(report, "cached",
+              fmt::format("{} {} at batch {}, length {} moves only {:.2f} of its compulsory bytes: "
+                          "caches held the rest.",
+                          least->operator_(), least->phase(), least->batch(), least->length(),
+                          least->amplification()));
+}
+
 bool is_product(const Point& point) {
   return !point.series().empty() || point.operator_() == name_of(Operator::kOProj) ||
          point.operator_() == name_of(Operator::kLmHead);
@@ -106,6 +122,7 @@ void add_findings(Report& report, const DeviceTable& devices) {
   add_idle(report);
   add_overlap(report);
   add_amplification(report);
+  add_cached(report);
   add_padding(report);
   add_bottlenecks(report);
   add_potential(report);

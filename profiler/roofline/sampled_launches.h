@@ -44,7 +44,7 @@ class SampledLaunches {
   // All launches that begin before `until` have come: splits what lies before it, and releases
   // whatever waits for nothing any more.
   void settle(Timestamp until) {
-    constexpr std::size_t kMostWaiting = std::size_t{1} << 17;
+    constexpr std::size_t kMostWaiting = std::size_t{1} << 16;
     std::map<std::uint32_t, Timestamp> settled;
     for (auto& [device, split] : devices_) {
       split.split_until(until, [this](std::uint64_t number, std::uint32_t tag, double value) {

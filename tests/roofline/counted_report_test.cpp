@@ -2,6 +2,7 @@
 // any times.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <sstream>
@@ -96,6 +97,17 @@ TEST_F(CountedReport, RatiosOfWhatWasCountedToTheModel) {
               Contains(Property(&Finding::text,
                                 "Counters saw 0.5 of the FLOPs that the shapes of lm_head ar at "
                                 "batch 1, length 8 need: a type of instruction was not counted.")));
+}
+
+TEST_F(CountedReport, BytesThatCachesHeldAreAFinding) {
+  const auto [qkv, head] = decode(1000);
+  bytes(qkv, 100, 52, Provenance::kJoined);
+  const Report report = build_report({trace_.path()});
+  EXPECT_DOUBLE_EQ(point_of(report, "qkv").amplification(), 0.25);
+  EXPECT_THAT(report.findings(),
+              Contains(Property(&Finding::text,
+                                "qkv ar at batch 1, length 8 moves only 0.25 of its compulsory "
+                                "bytes: caches held the rest.")));
 }
 
 TEST_F(CountedReport, OfSomeLaunchesTheRatioIsTheirs) {
@@ -291,7 +303,7 @@ class GraphTimeline : public ::testing::Test {
 
   TraceBuilder timeline_{meta("timeline")};
   TraceBuilder counters_{meta("counters")};
-  std::string joined_ = testing::TempDir() + "counted_report_joined.rtrace";
+  std::string joined_ = ::testing::TempDir() + "joined_" + std::to_string(::getpid()) + ".rtrace";
 };
 
 TEST_F(GraphTimeline, TakesCountersOfEagerStepsOfEqualLength) {
