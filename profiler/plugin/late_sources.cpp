@@ -96,7 +96,8 @@ void LateSources::describe(Meta& meta) const {
   }
   if (const std::uint64_t skipped = capture::skipped_ranges(); skipped > 0) {
     meta.notes.push_back({std::to_string(skipped) +
-                          " NVTX ranges were started and ended apart (nvtxRangeStart) and are not "
+                          (skipped == 1 ? " NVTX range was" : " NVTX ranges were") +
+                          " started and ended apart (nvtxRangeStart) and not "
                           "recorded"});
   }
 }
