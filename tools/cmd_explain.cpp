@@ -15,7 +15,7 @@
 #include "profiler/roofline/report.h"
 #include "tools/commands.h"
 #include "tools/foreign_files.h"
-#include "tools/model_choice.h"
+#include "tools/recorded_model.h"
 
 namespace rooftop::tools {
 namespace {
@@ -241,7 +241,7 @@ int explain_command(const ExplainOptions& options) {
   KernelRules rules = KernelRules::built_in();
   if (!options.rules.empty()) rules.load_user_file(options.rules);
   SurveyOptions survey_options{.salvage = options.salvage, .model = {}};
-  if (!options.model.empty()) survey_options.model = shape_of(read_model_choice(options.model));
+  if (!options.model.empty()) survey_options.model = recorded_model(options.model);
   const ReportInputs inputs(options.inputs);
   json document = json::array();
   bool found = false;

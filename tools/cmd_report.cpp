@@ -3,7 +3,7 @@
 #include "profiler/roofline/costliest.h"
 #include "tools/commands.h"
 #include "tools/foreign_files.h"
-#include "tools/model_choice.h"
+#include "tools/recorded_model.h"
 #include "tools/report_files.h"
 
 namespace rooftop::tools {
@@ -45,7 +45,7 @@ int report_command(const ReportCommandOptions& options) {
   report.salvage = options.salvage;
   if (!options.devices_file.empty()) report.devices.load_user_file(options.devices_file);
   if (!options.rules.empty()) report.rules.load_user_file(options.rules);
-  if (!options.model.empty()) report.model = shape_of(read_model_choice(options.model));
+  if (!options.model.empty()) report.model = recorded_model(options.model);
   const ReportInputs inputs(options.inputs);
   write_report(inputs.traces(), report, {.folder = options.output, .json = options.json});
   if (options.top > 0 && !options.json) {

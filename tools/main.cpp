@@ -254,8 +254,8 @@ void add_import(CLI::App& app, int& status) {
 template <typename Options>
 void add_classify_options(CLI::App& command, Options& o) {
   command.add_option("--model", o.model,
-                     "Model of a recording that does not name it: a named shape (llama-7b), or a "
-                     "folder with a config.json");
+                     "Model of a recording that does not name it: a named shape (llama-7b), a "
+                     "config.json, or a folder with one");
   command.add_option("--rules", o.rules,
                      "Rules of your own for kernels' names, as docs/classification.md says");
 }

@@ -164,6 +164,33 @@ TEST(Adversarial, PromptsAndDecodeInOneStepAreMixed) {
   EXPECT_DOUBLE_EQ(found.steps[0].shape.total_query_tokens, 203);
 }
 
+TEST(Adversarial, BlocksOfQueryRowsAreAPrompt) {
+  StepPattern pattern = pattern_of("transformers eager");
+  for (LabelledLaunch& l : pattern.layer) {
+    if (l.op == kQkPv) l.grid_x = 5;
+  }
+  for (const Step& step : classify(repeat("prefill", pattern, 4, 2).launches).steps) {
+    EXPECT_EQ(step.phase, Phase::kInit);
+  }
+}
+
+TEST(Adversarial, RowsAndKeysTellPromptsFromCandidates) {
+  const auto phase_of = [](const std::string& q, const std::string& k) {
+    StepPattern pattern = pattern_of("transformers eager");
+    for (LabelledLaunch& l : pattern.layer) {
+      if (l.op != kQkPv) continue;
+      l.range = "aten::scaled_dot_product_attention";
+      l.args = q + k + k;
+    }
+    const Classified found = classify(repeat("rows", pattern, 4, 2).launches);
+    return found.steps.empty() ? Phase::kMixed : found.steps[0].phase;
+  };
+  EXPECT_EQ(phase_of("[2,8,1,64]", "[2,8,100,64]"), Phase::kAr);
+  EXPECT_EQ(phase_of("[2,8,30,64]", "[2,8,30,64]"), Phase::kInit);
+  EXPECT_EQ(phase_of("[2,8,512,64]", "[2,8,1024,64]"), Phase::kInit);  // a chunk of a prompt
+  EXPECT_EQ(phase_of("[2,8,5,64]", "[2,8,100,64]"), Phase::kUnknown);  // candidates, or a chunk
+}
+
 TEST(Adversarial, ManyLaunchesAreClassifiedInReasonableTime) {
   const Sequence s = repeat("vllm", pattern_of("vllm"), 80, 150);
   ASSERT_GT(s.launches.size(), 150'000U);

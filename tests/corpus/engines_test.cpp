@@ -37,6 +37,7 @@ TEST_P(Engines, StepsAndLayersAreFound) {
   EXPECT_EQ(wrong_layer, 0U);
   EXPECT_EQ(wrong_step, 0U);
   EXPECT_EQ(found.meta.layers_run, sequence.layers);
+  for (const Step& s : found.steps) EXPECT_EQ(s.phase, sequence.phase);
 }
 
 std::string name_of_case(const testing::TestParamInfo<Sequence>& engine) {

@@ -56,7 +56,7 @@ def test_an_unknown_kernel_is_named_with_the_rule_to_add(rooftop, recording):
 def test_one_rule_decides_the_products_around_it(rooftop, recording, rules):
     before = json.loads(rooftop("report", recording, "--json").stdout)["shares"]
     after = json.loads(rooftop("report", recording, "--rules", rules, "--json").stdout)["shares"]
-    assert before["unclassified"] > 0.3
+    assert before["unclassified"] > 0.2
     assert after["unclassified"] == 0
     assert after["qkv mlp ar"] == pytest.approx(after["o_proj ar"])
     assert after["up/gate/down ar"] == pytest.approx(2 * after["qkv mlp ar"])
@@ -92,6 +92,23 @@ def test_what_cannot_be_is_said_in_one_sentence(rooftop, recording, arguments, n
     done = rooftop("explain", recording, *arguments, status=2)
     assert needle in done.stderr
     assert done.stdout == ""
+
+
+def test_any_decoders_config_gives_its_shape(rooftop, recording, rules, tmp_path):
+    folder = tmp_path / "Some-Model"
+    folder.mkdir()
+    config = folder / "config.json"
+    config.write_text(json.dumps({
+        "model_type": "qwen2", "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "intermediate_size": 96, "vocab_size": 1000}))
+    for model in (folder, config):
+        report = json.loads(rooftop("report", recording, "--model", model, "--rules", rules, "--json").stdout)
+        assert report["runs"][0]["model"] == "Some-Model"
+        assert report["runs"][0]["shape"]["head_dim"] == 16
+    for text, needle in [("{}", "hidden_size"), ("[", "not JSON"), ('{"hidden_size": -1}', "hidden_size"),
+                         ('{"hidden_size": 8, "num_hidden_layers": 1e9}', "num_hidden_layers")]:
+        config.write_text(text)
+        assert needle in rooftop("report", recording, "--model", folder, status=2).stderr
 
 
 def test_a_wrong_rule_is_named_with_its_line(rooftop, recording, tmp_path):
