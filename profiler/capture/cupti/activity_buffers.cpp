@@ -9,6 +9,12 @@ namespace rooftop::capture {
 
 bool ActivityBuffers::open(std::size_t buffer_bytes, std::size_t total_bytes) noexcept try {
   const std::lock_guard lock(mutex_);
+  // What an earlier session never took is not this one's.
+  for (Buffer& buffer : buffers_) {
+    if (buffer.state != State::kFilled) continue;
+    std::memset(buffer.data.get(), 0, buffer.size);
+    buffer.state = State::kFree;
+  }
   // Free buffers of another size are of no use any more.
   std::erase_if(buffers_,
                 [&](const Buffer& b) { return b.state == State::kFree && b.size != buffer_bytes; });

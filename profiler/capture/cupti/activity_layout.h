@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
 #include "profiler/capture/cupti/cupti_api.h"
 
@@ -14,7 +15,7 @@ using CopyRecord5 = CUpti_ActivityMemcpy5;    // up to CUDA 12.6; 12.8 appends t
 
 #define ROOFTOP_SAME_OFFSET(a, b, field)                   \
   static_assert(offsetof(a, field) == offsetof(b, field)); \
-  static_assert(sizeof(a::field) == sizeof(b::field))
+  static_assert(std::is_same_v<decltype(a::field), decltype(b::field)>)
 
 #define ROOFTOP_SAME_KERNEL_OFFSET(field) \
   ROOFTOP_SAME_OFFSET(KernelRecord9, CUpti_ActivityKernel10, field)

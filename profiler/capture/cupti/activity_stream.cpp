@@ -157,6 +157,15 @@ void ActivityStream::stop() noexcept {
   buffers().close();
 }
 
+void ActivityStream::abandon() noexcept {
+  if (!started_.exchange(false)) return;
+  const std::lock_guard lock(mutex_);
+  enabled_.clear();
+  enabled_calls_.clear();
+  kernels_ = false;
+  buffers().close();
+}
+
 bool ActivityStream::pause() noexcept {
   if (in_forked_child()) return true;
   const std::lock_guard lock(mutex_);

@@ -35,6 +35,8 @@ class ActivityStream {
 
   void flush() noexcept;  // completed records only, as CUPTI documents for a timer
   void stop() noexcept;
+  // CUPTI has ended itself: nothing more is asked of it. What it handed over stays for take().
+  void abandon() noexcept;
 
   // Kernels off and on again, those of graphs included. From any thread; no wait but for another
   // pause() or the end. False: CUPTI refused.

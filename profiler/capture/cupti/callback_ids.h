@@ -127,4 +127,7 @@ inline constexpr std::array kGraphEvents{
     WatchedCall{CUPTI_CB_DOMAIN_RESOURCE, CUPTI_CBID_RESOURCE_GRAPHNODE_DESTROY_STARTING},
 };
 
+// CUPTI ends itself after it, so that nothing more may be asked of it.
+inline constexpr WatchedCall kFatalError{CUPTI_CB_DOMAIN_STATE, CUPTI_CBID_STATE_FATAL_ERROR};
+
 }  // namespace rooftop::capture

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstring>
 #include <exception>
 #include <new>
 
@@ -18,6 +19,10 @@ struct Heard {
   GraphNodes nodes;
   std::atomic<ScopeId (*)() noexcept> current_scope{nullptr};  // null: nobody listens
   std::atomic<decltype(&::cuptiGetGraphNodeId)> node_id{nullptr};
+  std::atomic<bool> failing{false};  // somebody writes, or has written, the two that follow
+  std::array<char, 256> message{};
+  CUptiResult result = CUPTI_SUCCESS;
+  std::atomic<bool> failed{false};
 };
 
 // Never destroyed: engine threads may be in a callback while the process ends.
@@ -46,6 +51,14 @@ void on_graph_event(Heard& h, CUpti_CallbackId id, const CUpti_GraphData& graph,
   }
 }
 
+void on_failure(Heard& h, const CUpti_StateData& state) noexcept {
+  if (h.failing.exchange(true)) return;
+  h.result = state.notification.result;
+  if (state.notification.message != nullptr)
+    std::strncpy(h.message.data(), state.notification.message, h.message.size() - 1);
+  h.failed.store(true, std::memory_order_release);
+}
+
 void CUPTIAPI on_callback(void* context, CUpti_CallbackDomain domain, CUpti_CallbackId id,
                           const void* data) noexcept {
   Heard& h = *static_cast<Heard*>(context);
@@ -55,6 +68,10 @@ void CUPTIAPI on_callback(void* context, CUpti_CallbackDomain domain, CUpti_Call
     const auto* graph = static_cast<const CUpti_GraphData*>(
         static_cast<const CUpti_ResourceData*>(data)->resourceDescriptor);
     if (graph != nullptr) on_graph_event(h, id, *graph, current_scope());
+    return;
+  }
+  if (domain == CUPTI_CB_DOMAIN_STATE) {
+    if (id == kFatalError.id) on_failure(h, *static_cast<const CUpti_StateData*>(data));
     return;
   }
   const auto& call = *static_cast<const CUpti_CallbackData*>(data);
@@ -100,6 +117,9 @@ Status CallbackSubscriber::subscribe() noexcept try {
 void CallbackSubscriber::listen(ScopeId (*current_scope)() noexcept,
                                 std::vector<std::string>& notes) {
   Heard& h = heard();
+  h.failed.store(false);
+  h.failing.store(false);
+  h.message = {};
   h.launches.clear();
   h.nodes.clear();
   h.node_id.store(api_.cuptiGetGraphNodeId, std::memory_order_release);
@@ -113,6 +133,7 @@ void CallbackSubscriber::listen(ScopeId (*current_scope)() noexcept,
     if (result != CUPTI_SUCCESS) launch_result = result;
   }
   for (const WatchedCall& call : kOtherCalls) (void)enable(call);
+  (void)enable(kFatalError);
   if (launch_result != CUPTI_SUCCESS) {
     notes.push_back("Kernels of some launches are recorded without their scope: " +
                     refused(api_, launch_result, "cuptiEnableCallback").message() + ".");
@@ -129,10 +150,20 @@ void CallbackSubscriber::listen(ScopeId (*current_scope)() noexcept,
   }
 }
 
+bool CallbackSubscriber::failed() const noexcept {
+  return heard().failed.load(std::memory_order_acquire);
+}
+
+std::string CallbackSubscriber::failure() const {
+  if (!failed()) return {};
+  const std::string said(heard().message.data());
+  return refused(api_, heard().result, "CUPTI").message() + (said.empty() ? "" : ", " + said);
+}
+
 void CallbackSubscriber::stop() noexcept {
   if (handle_ == nullptr) return;
   heard().current_scope.store(nullptr, std::memory_order_release);
-  if (!in_forked_child()) (void)api_.cuptiUnsubscribe(handle_);
+  if (!in_forked_child() && !failed()) (void)api_.cuptiUnsubscribe(handle_);
   handle_ = nullptr;
 }
 

@@ -26,6 +26,11 @@ class CallbackSubscriber {
   // Begins to listen. What CUPTI does not offer is left out and said in `notes`.
   void listen(ScopeId (*current_scope)() noexcept, std::vector<std::string>& notes);
 
+  // What CUPTI said when it failed for good and ended itself; empty: it has not. Nothing more may
+  // be asked of it then.
+  [[nodiscard]] std::string failure() const;
+  [[nodiscard]] bool failed() const noexcept;
+
   // Ends it: no callback is begun afterwards.
   void stop() noexcept;
 

@@ -43,13 +43,17 @@ class CuptiTimeline final : public Timeline {
 
   Status start() noexcept override;
   void drain(RecordSink& sink) override;
-  void flush() noexcept override { stream_.flush(); }
+  void flush() noexcept override {
+    if (!subscriber_.failed()) stream_.flush();
+  }
   [[nodiscard]] bool can_pause() const noexcept override { return true; }
   void pause() noexcept override {
-    if (!stream_.pause()) refused_pauses_.fetch_add(1, std::memory_order_relaxed);
+    if (!subscriber_.failed() && !stream_.pause())
+      refused_pauses_.fetch_add(1, std::memory_order_relaxed);
   }
   void resume() noexcept override {
-    if (!stream_.resume()) refused_resumes_.fetch_add(1, std::memory_order_relaxed);
+    if (!subscriber_.failed() && !stream_.resume())
+      refused_resumes_.fetch_add(1, std::memory_order_relaxed);
   }
   void stop() noexcept override;
   void describe(Meta& meta) const override;
@@ -58,6 +62,7 @@ class CuptiTimeline final : public Timeline {
  private:
   Status begin();
   void save(const std::uint8_t* buffer, std::size_t valid);
+  bool abandon();
 
   const CuptiApi& api_;
   TimelineOptions options_;
@@ -68,6 +73,8 @@ class CuptiTimeline final : public Timeline {
   std::vector<std::string> notes_;
   bool running_ = false;
   bool another_session_ = false;
+  bool abandoned_ = false;  // CUPTI failed
+  Duration offset_;         // of its clock
   Timestamp started_;
   std::uint64_t dropped_ = 0;
   std::uint64_t declined_ = 0;
@@ -114,18 +121,29 @@ void CuptiTimeline::drain(RecordSink& sink) {
   if (in_forked_child()) return;
   records_.set_sink(sink);
   const Timestamp present = now();
-  decoder_.set_clock(stream_.clock_offset(), Timestamp{started_.ns - kSlack.ns}, present + kSlack);
+  const bool alive = !abandon();
+  if (alive) offset_ = stream_.clock_offset();
+  decoder_.set_clock(offset_, Timestamp{started_.ns - kSlack.ns}, present + kSlack);
   stream_.take([this](std::uint8_t* buffer, std::size_t valid) {
     if (!options_.save_buffers.empty()) save(buffer, valid);
     decoder_.decode(buffer, valid, records_);
   });
   declined_ += stream_.take_declined();
-  if (const std::uint64_t dropped = stream_.take_dropped(); dropped > 0) {
+  if (const std::uint64_t dropped = alive ? stream_.take_dropped() : 0; dropped > 0) {
     dropped_ += dropped;
     sink.add(
         DropRecord{.when = present, .source = sink.intern("CUPTI activity"), .count = dropped});
   }
   CallbackSubscriber::nodes().forget_destroyed(Timestamp{present.ns - kGrace.ns});
+}
+
+// True where CUPTI has failed for good, and said so.
+bool CuptiTimeline::abandon() {
+  if (abandoned_ || !subscriber_.failed()) return abandoned_;
+  abandoned_ = true;
+  stream_.abandon();
+  notes_.push_back("CUPTI ended the recording of kernels: " + subscriber_.failure() + ".");
+  return true;
 }
 
 void CuptiTimeline::save(const std::uint8_t* buffer, std::size_t valid) {
@@ -141,6 +159,7 @@ void CuptiTimeline::stop() noexcept {
   if (!running_) return;
   running_ = false;
   if (in_forked_child()) return;  // the recording is the parent's
+  if (subscriber_.failed()) stream_.abandon();
   stream_.stop();
   subscriber_.stop();
   ActivityStream::release();

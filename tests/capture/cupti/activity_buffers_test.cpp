@@ -116,6 +116,21 @@ TEST(ActivityBuffers, BufferOfAnEarlierSessionComesBackLate) {
   pool.give_back(filled);
 }
 
+TEST(ActivityBuffers, WhatAnEarlierSessionLeftIsNotTheNextOnes) {
+  ActivityBuffers pool;
+  ASSERT_TRUE(pool.open(kSize, 2 * kSize));
+  std::size_t size = 0;
+  std::uint8_t* data = pool.request(size);
+  std::memset(data, 0xab, size);
+  pool.complete(data, 100);
+  pool.close();
+  ASSERT_TRUE(pool.open(kSize, 2 * kSize));
+  ActivityBuffers::Filled filled;
+  EXPECT_FALSE(pool.take(filled));
+  EXPECT_EQ(pool.request(size), data);
+  EXPECT_TRUE(std::all_of(data, data + size, [](std::uint8_t b) { return b == 0; }));
+}
+
 // Many threads ask and complete while one takes: every buffer has one owner at a time, and every
 // completed one is taken once.
 TEST(ActivityBuffers, ManyThreads) {

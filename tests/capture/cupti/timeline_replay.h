@@ -45,6 +45,8 @@ class ReplayCupti {
   void node_cloned(std::uint64_t node, std::uint64_t original) const;
   void node_destroyed(std::uint64_t node) const;
 
+  void fatal_error(CUptiResult result, const char* message) const;
+
   // A buffer of records: asked for, filled and handed back. False: none was to be had.
   bool deliver(BufferBuilder& records) const;
   // Asked for only: CUPTI holds it until the forced flush, and hands it back then.
@@ -231,6 +233,13 @@ inline void ReplayCupti::node_destroyed(std::uint64_t node) const {
   CUpti_GraphData graph{};
   graph.node = reinterpret_cast<CUgraphNode>(node);
   resource(CUPTI_CBID_RESOURCE_GRAPHNODE_DESTROY_STARTING, graph);
+}
+
+inline void ReplayCupti::fatal_error(CUptiResult result, const char* message) const {
+  CUpti_StateData data{};
+  data.notification.result = result;
+  data.notification.message = message;
+  callback_(context_, CUPTI_CB_DOMAIN_STATE, CUPTI_CBID_STATE_FATAL_ERROR, &data);
 }
 
 inline bool ReplayCupti::deliver(BufferBuilder& records) const {

@@ -27,6 +27,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::MemorySink;
+using ::testing::Not;
 using testing::ReplayCupti;
 
 thread_local ScopeId scope_here = 0;
@@ -581,6 +582,29 @@ INSTANTIATE_TEST_SUITE_P(
         Degraded{"cuptiActivityEnable:39", "Launching calls are not recorded"},
         Degraded{"cuptiActivityEnableHWTrace", "Times are taken by CUPTI's instrumentation"}),
     [](const auto& one) { return std::to_string(one.index); });
+
+// "CUPTI automatically invokes cuptiFinalize()": what came before is kept, nothing more is asked.
+TEST_F(TimelineTest, FatalErrorEndsTheRecordingAndIsSaid) {
+  start();
+  BufferBuilder b;
+  b.add(kernel(1));
+  ASSERT_TRUE(cupti.deliver(b));
+  cupti.fatal_error(CUPTI_ERROR_HARDWARE, "channel reset");
+  cupti.fatal_error(CUPTI_ERROR_UNKNOWN, "and again");
+  const std::size_t calls = cupti.calls().size();
+  timeline->flush();
+  timeline->pause();
+  timeline->resume();
+  timeline->drain(sink);
+  timeline->stop();
+  timeline->drain(sink);
+  EXPECT_EQ(cupti.calls().size(), calls);
+  EXPECT_EQ(sink.kernels.size(), 1U);
+  EXPECT_FALSE(cupti.deliver(b));
+  EXPECT_THAT(notes_of(*timeline),
+              ElementsAre(AllOf(HasSubstr("CUPTI ended the recording"), HasSubstr("channel reset"),
+                                Not(HasSubstr("again")))));
+}
 
 // A child of the host's has none of our threads: nothing is called, nothing hangs.
 TEST_F(TimelineTest, ForkedChildDoesNothing) {
