@@ -108,8 +108,15 @@ Json to_json(const CounterPlan& plan) {
 
 std::string meaning(const std::string& metric) {
   const std::vector<std::string> types = capture::operand_types(metric);
-  if (!types.empty())
-    return fmt::format("tensor-core operations, {} operands", fmt::join(types, "/"));
+  if (!types.empty()) {
+    // "..._op_hgmma_src_...": the instruction; older chips count by type alone.
+    const std::size_t op = metric.find("_op_");
+    const std::size_t source = metric.find("_src_");
+    const std::string instruction =
+        op < source ? fmt::format(" ({})", metric.substr(op + 4, source - op - 4)) : "";
+    const std::string_view sums = metric.find("_dst_fp16") < metric.size() ? ", fp16 sums" : "";
+    return fmt::format("{} on tensor cores{}{}", fmt::join(types, "/"), instruction, sums);
+  }
   const std::pair<std::string_view, std::string_view> known[] = {
       {"dram__bytes_read", "bytes read from DRAM"},
       {"dram__bytes_op_read", "bytes read from DRAM"},
@@ -132,18 +139,18 @@ std::string meaning(const std::string& metric) {
 std::string_view kind_text(CounterKind kind) {
   switch (kind) {
     case CounterKind::kRange:
-      return "counters of every kernel (range)";
+      return "Every kernel: bytes and tensor-core operations (range)";
     case CounterKind::kSass:
-      return "CUDA-core operations of every kernel, until known (sass)";
+      return "Every kernel, until known: CUDA-core instructions (sass)";
     case CounterKind::kPm:
-      return "counters of the device, sampled (pm)";
+      return "The device, sampled (pm)";
   }
   return "";
 }
 
 void print_plan(const CounterPlan& plan) {
-  fmt::print("{}: {} configurations; successive steps take one after the other\n", plan.chip,
-             plan.configurations.size());
+  fmt::print("{}: steps of equal shape take the range and sass configurations in turn\n",
+             plan.chip);
   std::size_t width = 0;
   for (const CounterConfiguration& c : plan.configurations) {
     for (const std::string& metric : c.metrics) width = std::max(width, metric.size());
@@ -169,20 +176,18 @@ Json chip_list(const std::vector<ChipSupport>& chips) {
 }
 
 void print_chips(const std::vector<ChipSupport>& chips, const std::string& why) {
-  fmt::print("{}. Chips that can be planned for without one (--chip NAME):\n\n ", why);
-  std::size_t column = 1;
+  std::string names;
+  std::size_t column = 0;
   for (const ChipSupport& c : chips) {
     if (!c.obstacle.empty()) continue;
-    if (column + c.chip.size() + 1 > 76) {
-      fmt::print("\n ");
-      column = 1;
-    }
-    fmt::print(" {}", c.chip);
-    column += c.chip.size() + 1;
+    const bool fits = column + c.chip.size() < 72;
+    names += (fits ? " " : "\n   ") + c.chip;
+    column = fits ? column + c.chip.size() + 1 : c.chip.size();
   }
-  fmt::print("\n\nNot plannable:\n\n");
+  fmt::print("{}.\n\nPlans that need no GPU (rooftop metrics --chip NAME):\n  {}\n\nNone for:\n",
+             why, names);
   for (const ChipSupport& c : chips) {
-    if (!c.obstacle.empty()) fmt::print("  {}\n", c.obstacle);
+    if (!c.obstacle.empty()) fmt::print("   {}\n", c.obstacle);
   }
 }
 

@@ -169,7 +169,11 @@ void plan_ranges(const Scheduler& scheduler, const Names& dram, const PlanReques
   Names base = dram;
   base.push_back("gpu__time_duration.sum");
   if (scheduler.has().contains("lts__t_bytes")) base.push_back("lts__t_bytes.sum");
-  Names wanted = tensor_metrics(scheduler.has(), request.types);
+  Names in_use;
+  for (const std::string& type : request.types) {
+    if (std::string known = tensor_type(type); !known.empty()) in_use.push_back(std::move(known));
+  }
+  Names wanted = tensor_metrics(scheduler.has(), in_use);
   do {
     const std::size_t before = wanted.size();
     CounterConfiguration configuration{.kind = CounterKind::kRange, .passes = 1, .metrics = base};
@@ -267,7 +271,8 @@ Status plan_counters(const CuptiApi& api, const PlanRequest& request, CounterPla
   if (request.ranges) {
     Scheduler scheduler(api, CUPTI_PROFILER_TYPE_RANGE_PROFILER, request.chip,
                         request.range_availability);
-    if (Status status = scheduler.open(); !status.ok()) return status;
+    if (Status status = scheduler.open(); !status.ok())
+      return Status::failed(request.chip + ": " + status.message());
     const Names dram = dram_metrics(scheduler.has());
     if (dram.empty()) return no_dram(request.chip);
     plan_ranges(scheduler, dram, request, plan);
@@ -290,6 +295,7 @@ Status list_chips(const CuptiApi& api, std::vector<ChipSupport>& chips) {
   for (const std::string& chip : names) {
     Scheduler scheduler(api, CUPTI_PROFILER_TYPE_RANGE_PROFILER, chip, {});
     Status status = scheduler.open();
+    if (!status.ok()) status = Status::failed(chip + ": " + status.message());
     if (status.ok() && dram_metrics(scheduler.has()).empty()) status = no_dram(chip);
     chips.push_back({chip, status.ok() ? "" : status.message()});
   }

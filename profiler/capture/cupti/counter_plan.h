@@ -39,7 +39,8 @@ struct CounterPlan {
 struct PlanRequest {
   std::string chip;
   // Tensor-core types in use, the most wanted first ("bf16", "fp8", ...); the others come after
-  // them. A type that the chip does not have is no error: its operations cannot occur.
+  // them. A type that the chip or tensor cores do not have is no error: its operations cannot
+  // occur.
   std::vector<std::string> types;
   // What this machine's device offers; empty: all that the chip has.
   std::span<const std::uint8_t> range_availability;
