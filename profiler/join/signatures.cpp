@@ -16,10 +16,7 @@ std::uint32_t Signatures::name(std::string_view text) {
 SignatureId Signatures::signature(const KernelRecord& record, std::uint32_t name) {
   Signature signature{
       .name = name, .device = record.device, .grid = record.grid, .block = record.block};
-  if (detail_ == Detail::kFull) {
-    signature.dynamic_shared_bytes = record.dynamic_shared_bytes;
-    signature.static_shared_bytes = record.static_shared_bytes;
-  }
+  if (detail_ == Detail::kFull) signature.dynamic_shared_bytes = record.dynamic_shared_bytes;
   const auto next = static_cast<SignatureId>(signatures_.size());
   const auto [it, inserted] = ids_.try_emplace(signature, next);
   if (inserted) signatures_.push_back(signature);
@@ -39,9 +36,8 @@ std::size_t Signatures::Hash::operator()(const Signature& s) const {
     hash = (hash ^ std::hash<std::uint32_t>{}(value)) * kGolden;
     hash ^= hash >> 32;
   };
-  for (const std::uint32_t value :
-       {s.name, s.device, s.grid[0], s.grid[1], s.grid[2], s.block[0], s.block[1], s.block[2],
-        s.dynamic_shared_bytes, s.static_shared_bytes}) {
+  for (const std::uint32_t value : {s.name, s.device, s.grid[0], s.grid[1], s.grid[2], s.block[0],
+                                    s.block[1], s.block[2], s.dynamic_shared_bytes}) {
     mix(value);
   }
   return hash;

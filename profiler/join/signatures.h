@@ -20,8 +20,8 @@ struct Signature {
   std::uint32_t device = 0;
   std::array<std::uint32_t, 3> grid{};
   std::array<std::uint32_t, 3> block{};
+  // Static shared memory is the code's own, which the name stands for; a launch does not tell it.
   std::uint32_t dynamic_shared_bytes = 0;
-  std::uint32_t static_shared_bytes = 0;
   bool operator==(const Signature&) const = default;
 };
 
