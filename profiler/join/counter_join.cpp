@@ -202,7 +202,10 @@ CounterJoin::Match CounterJoin::match(const StepKey& key, std::span<const StepLa
     match.fit = same_order(group.in_order, launches) ? Fit::kInOrder : Fit::kReordered;
     return match;
   }
-  const Group& nearest = groups->second.front();
+  // Where the recorder paused within a step, its other kernels are the better witness.
+  const Group& nearest = *std::max_element(
+      groups->second.begin(), groups->second.end(),
+      [](const Group& a, const Group& b) { return a.sorted.size() < b.sorted.size(); });
   match.fit = Fit::kOtherKernels;
   match.difference = difference(nearest, launches, sorted);
   if (coverage == Coverage::kSome) match_some(nearest, sorted, places, match);

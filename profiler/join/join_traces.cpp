@@ -248,7 +248,9 @@ void add_notes(Meta& meta, const TraceFacts& facts, const std::string& path) {
 
 void note_spread(const CounterJoin& join, JoinSummary& summary) {
   for (const CounterJoin::Spread& spread : join.spreads()) {
-    if (spread.relative <= summary.widest_spread) continue;
+    // Cycles are time, which counting changes.
+    const bool time = spread.metric.find("cycles") != std::string::npos;
+    if (time || spread.relative <= summary.widest_spread) continue;
     summary.widest_spread = spread.relative;
     summary.widest_metric = spread.metric;
   }

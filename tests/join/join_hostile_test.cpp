@@ -50,7 +50,7 @@ void add_nonsense(Recording& recording, std::mt19937& random) {
 }
 
 TEST(JoinHostile, NonsenseIsCarriedOverAndEnds) {
-  for (std::uint32_t seed = 0; seed < 300; ++seed) {
+  for (std::uint32_t seed = 0; seed < 100; ++seed) {
     std::mt19937 random(seed);
     Recording timeline;
     Recording counters("counters");

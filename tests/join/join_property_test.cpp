@@ -86,7 +86,7 @@ std::vector<double> joined(const std::vector<CountedStep>& counted,
 }
 
 TEST(JoinProperty, IsItsDefinition) {
-  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+  for (std::uint32_t seed = 0; seed < 100; ++seed) {
     std::mt19937 random(seed);
     const auto counted = random_steps(random);
     auto timeline = random_steps(random);
@@ -104,7 +104,7 @@ TEST(JoinProperty, IsItsDefinition) {
 }
 
 TEST(JoinProperty, TheOrderOfCounterStepsDoesNotMatter) {
-  for (std::uint32_t seed = 0; seed < 50; ++seed) {
+  for (std::uint32_t seed = 0; seed < 25; ++seed) {
     std::mt19937 random(seed);
     auto counted = random_steps(random);
     const auto timeline = random_steps(random);

@@ -198,6 +198,28 @@ TEST_F(JoinTracesTest, SeveralRecordingsComeTogether) {
   EXPECT_EQ(contents(output_).counters.size(), 2U);
 }
 
+TEST_F(JoinTracesTest, BytesThatDifferBetweenStepsAreNotedAndCyclesAreNot) {
+  timeline_.step(8, "a");
+  for (const double value : {100.0, 110.0}) {
+    const KernelId id = counters_.step(8, "a")[0];
+    counters_.counter(id, kBytes, value);
+    counters_.counter(id, "sm__cycles_elapsed.sum", value * value);
+  }
+  join();
+  EXPECT_TRUE(joined_.notes_contain(
+      "dram__bytes_read.sum of equal launches differs by 9.52 % between counter steps"));
+  EXPECT_FALSE(joined_.notes_contain("cycles"));
+}
+
+TEST_F(JoinTracesTest, AStepThatBreaksOffIsNotTheOneToCompareWith) {
+  timeline_.step(8, "abc");
+  counters_.step(8, "a");
+  counters_.step(8, "abd");
+  join();
+  EXPECT_TRUE(
+      joined_.notes_contain("c (grid 99x1x1, block 128x1x1) ran once in the timeline's step"));
+}
+
 TEST_F(JoinTracesTest, NotesOfAllTracesAreKept) {
   timeline_.step(8, "a");
   Meta note;
