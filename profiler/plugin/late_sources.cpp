@@ -14,11 +14,10 @@ namespace rooftop::plugin {
 LateSources::LateSources(std::string output, std::uint64_t max_bytes)
     : output_(std::move(output)), max_bytes_(max_bytes) {}
 
-void LateSources::begin(const std::vector<capture::SourceMaker>& now,
-                        std::vector<capture::SourceMaker> after_init) noexcept try {
-  for (const capture::SourceMaker& make : now) start_one(make);
-  waiting_ = std::move(after_init);
-  has_waiting_.store(!waiting_.empty(), std::memory_order_release);
+void LateSources::begin(Plan plan) noexcept try {
+  plan_ = std::move(plan);
+  for (const capture::SourceMaker& make : plan_.now) start_one(make);
+  has_waiting_.store(!plan_.after_init.empty(), std::memory_order_release);
 } catch (const std::exception& e) {
   say(std::string("kernels are not recorded: ") + e.what());
 }
@@ -40,7 +39,9 @@ void LateSources::start_one(const capture::SourceMaker& make) {
 void LateSources::start_waiting() {
   if (!has_waiting_.load(std::memory_order_acquire) || !driver_is_ready()) return;
   has_waiting_.store(false, std::memory_order_relaxed);
-  for (const capture::SourceMaker& make : waiting_) start_one(make);
+  for (const capture::SourceMaker& make : plan_.after_init) start_one(make);
+  if (count_.load(std::memory_order_relaxed) > 0) return;
+  for (const capture::SourceMaker& make : plan_.instead) start_one(make);
 }
 
 void LateSources::drain(capture::RecordSink& sink) {

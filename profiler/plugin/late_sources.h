@@ -20,10 +20,15 @@ class LateSources : public capture::RecordSource {
   // `output` grows no further than `max_bytes` (0: no limit) and a quarter of a second's records.
   LateSources(std::string output, std::uint64_t max_bytes);
 
-  // Starts `now` on the calling thread, which is in cuInit(), and `after_init` on the session's,
-  // when cuInit() has returned: what needs a working driver cannot start earlier. Once.
-  void begin(const std::vector<capture::SourceMaker>& now,
-             std::vector<capture::SourceMaker> after_init) noexcept;
+  struct Plan {
+    std::vector<capture::SourceMaker> now;  // on the calling thread, which is in cuInit()
+    // On the session's, when cuInit() has returned: what needs a working driver cannot start
+    // earlier.
+    std::vector<capture::SourceMaker> after_init;
+    std::vector<capture::SourceMaker> instead;  // where not one of the others could start
+  };
+  // Once.
+  void begin(Plan plan) noexcept;
 
   Status start() noexcept override { return {}; }
   void drain(capture::RecordSink& sink) override;
@@ -46,7 +51,7 @@ class LateSources : public capture::RecordSource {
   // Filled from the front, by one thread at a time; `count_` says how far others may look.
   std::array<std::unique_ptr<capture::RecordSource>, kMaxSources> sources_;
   std::atomic<std::size_t> count_{0};
-  std::vector<capture::SourceMaker> waiting_;
+  Plan plan_;
   std::atomic<bool> has_waiting_{false};
   std::atomic<bool> stopped_{false};
   std::vector<Note> refusals_;

@@ -178,26 +178,26 @@ void start_gpu(Recording& recording) {
   const auto makers = [](GpuCapture capture) {
     return capture::gpu_sources({.capture = capture, .devices = {}, .types = {}});
   };
-  std::vector<capture::SourceMaker> now;
-  std::vector<capture::SourceMaker> later;
+  LateSources::Plan plan;
   switch (recording.options.mode) {
     case Mode::kTimeline:
-      now = makers(GpuCapture::kTimeline);
+      plan.now = makers(GpuCapture::kTimeline);
       break;
     case Mode::kAuto:
     case Mode::kSampling:
-      now = makers(GpuCapture::kTimeline);
-      later = makers(GpuCapture::kSampling);  // the timeline, and what needs a working driver
-      if (!later.empty()) later.erase(later.begin());
+      plan.now = makers(GpuCapture::kTimeline);
+      plan.after_init = makers(GpuCapture::kSampling);  // the timeline, then what needs a driver
+      if (!plan.after_init.empty()) plan.after_init.erase(plan.after_init.begin());
       break;
     case Mode::kCounters:
-      later = makers(GpuCapture::kCounters);
+      plan.after_init = makers(GpuCapture::kCounters);
+      plan.instead = makers(GpuCapture::kSampling);
       break;
     case Mode::kScopes:
     case Mode::kCpu:
       break;
   }
-  recording.gpu->begin(now, std::move(later));
+  recording.gpu->begin(std::move(plan));
 }
 
 }  // namespace

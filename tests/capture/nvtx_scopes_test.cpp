@@ -281,5 +281,106 @@ TEST_F(NvtxScopes, ScopesOpenAtStartOrStopAreLeftOut) {
   EXPECT_FALSE(start_recording());  // one recorder at a time
 }
 
+// All domains' ranges, as the plugin hears them.
+class AllRanges : public NvtxScopes {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(scopes_heard());
+    ASSERT_TRUE(start_recording(Ranges::kAll));
+    drain();
+  }
+};
+
+nvtxEventAttributes_t named(const char* name) {
+  nvtxEventAttributes_t attributes{};
+  attributes.version = NVTX_VERSION;
+  attributes.size = NVTX_EVENT_ATTRIB_STRUCT_SIZE;
+  attributes.messageType = NVTX_MESSAGE_TYPE_ASCII;
+  attributes.message.ascii = name;
+  return attributes;
+}
+
+TEST_F(AllRanges, LevelsAreThoseOfTheDomainAndThread) {
+  const nvtxDomainHandle_t other = nvtxDomainCreateA("levels");
+  const auto attributes = named("x");
+  EXPECT_EQ(nvtxRangePushA("a"), 0);
+  EXPECT_EQ(nvtxRangePushA("b"), 1);
+  EXPECT_EQ(nvtxDomainRangePushEx(other, &attributes), 0);
+  EXPECT_EQ(nvtxRangePop(), 1);
+  EXPECT_EQ(nvtxDomainRangePop(other), 0);
+  EXPECT_EQ(nvtxRangePop(), 0);
+  EXPECT_LT(nvtxRangePop(), 0);
+  EXPECT_EQ(drain().size(), 3U);
+}
+
+TEST_F(AllRanges, CurrentScopeIsTheInnermostOpenRangeOfAnyDomain) {
+  const nvtxDomainHandle_t other = nvtxDomainCreateA("innermost");
+  const auto attributes = named("x");
+  nvtxRangePushA("outer");
+  const ScopeId outer = current_scope();
+  nvtxDomainRangePushEx(other, &attributes);
+  const ScopeId inner = current_scope();
+  nvtxRangePop();  // the outer one ends first
+  EXPECT_EQ(current_scope(), inner);
+  nvtxDomainRangePop(other);
+  EXPECT_EQ(current_scope(), 0U);
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].id, outer);
+  EXPECT_EQ(events[1].id, inner);
+  EXPECT_EQ(events[1].parent, outer);
+}
+
+TEST_F(AllRanges, OperatorsKeepTheirStepAsParent) {
+  {
+    const nvtx::Step step(nvtx::StepPayload{}, "decode");
+    nvtxRangePushA("layer 3");
+    { const nvtx::Op op(nvtx::kQkv, 3, "qkv"); }
+    nvtxRangePop();
+  }
+  const auto events = drain();
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0].parent, events[2].id);
+  EXPECT_EQ(events[1].parent, events[2].id);
+  EXPECT_EQ(events[1].kind, ScopeEvent::Kind::kForeign);
+}
+
+// Ranges of two domains that are closed in any order, against a plain account of them.
+TEST_F(AllRanges, DomainsThatCrossKeepTheirOwnStacks) {
+  const nvtxDomainHandle_t domains[] = {nvtxDomainCreateA("one"), nvtxDomainCreateA("two")};
+  std::vector<std::string> open[2];
+  std::vector<std::string> closed;
+  std::uint32_t random = 12345;
+  for (int i = 0; i < 4000; ++i) {
+    random = random * 1664525U + 1013904223U;
+    const std::size_t d = (random >> 20) & 1U;
+    if (((random >> 24) & 1U) != 0 && open[0].size() + open[1].size() < 20) {
+      open[d].push_back(std::to_string(i));
+      const auto attributes = named(open[d].back().c_str());
+      nvtxDomainRangePushEx(domains[d], &attributes);
+    } else if (!open[d].empty()) {
+      closed.push_back(open[d].back());
+      open[d].pop_back();
+      nvtxDomainRangePop(domains[d]);
+    }
+  }
+  for (std::size_t d = 0; d < 2; ++d) {
+    while (!open[d].empty()) {
+      closed.push_back(open[d].back());
+      open[d].pop_back();
+      nvtxDomainRangePop(domains[d]);
+    }
+  }
+  std::vector<std::string> heard;
+  for (const auto& event : drain()) heard.push_back(event.name);
+  EXPECT_EQ(heard, closed);
+}
+
+TEST_F(AllRanges, RangesStartedApartAreCounted) {
+  nvtxRangeEnd(nvtxRangeStartA("apart"));
+  EXPECT_EQ(skipped_ranges(), 1U);
+  EXPECT_TRUE(drain().empty());
+}
+
 }  // namespace
 }  // namespace rooftop::capture
