@@ -242,13 +242,14 @@ Status Session::stop() noexcept {
     return {};
   }
   stop_recording();
-  for (const auto& source : impl_->sources) source->stop();
   {
     const std::lock_guard lock(impl_->stop_mutex);
     impl_->stopping = true;
   }
   impl_->stop_wish.notify_one();
   impl_->drainer.join();
+  // Only now: a source may still have been starting another one on the session's thread.
+  for (const auto& source : impl_->sources) source->stop();
   impl_->drain();
   impl_->write_overhead();
   impl_->keep(impl_->writer.finish());

@@ -18,6 +18,12 @@ namespace {
 using testing::CollectingSink;
 using testing::Work;
 
+// An event with its own copy of the name, which is the sink's only while it is called.
+struct Scope {
+  ScopeEvent event;
+  std::string name;
+};
+
 class CaptureOnGpu : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -50,11 +56,11 @@ class CaptureOnGpu : public ::testing::Test {
       work_->wait();
     }
   }
-  std::vector<ScopeEvent> scopes() {
-    std::vector<ScopeEvent> events;
+  std::vector<Scope> scopes() {
+    std::vector<Scope> events;
     drain_events(
         [](void* to, const ScopeEvent& e) {
-          static_cast<std::vector<ScopeEvent>*>(to)->push_back(e);
+          static_cast<std::vector<Scope>*>(to)->push_back({e, std::string(e.name)});
         },
         &events);
     return events;
@@ -64,9 +70,9 @@ class CaptureOnGpu : public ::testing::Test {
   std::unique_ptr<Work> work_;
 };
 
-const ScopeEvent* scope_of(const std::vector<ScopeEvent>& events, ScopeId id) {
+const Scope* scope_of(const std::vector<Scope>& events, ScopeId id) {
   const auto it =
-      std::find_if(events.begin(), events.end(), [&](const ScopeEvent& e) { return e.id == id; });
+      std::find_if(events.begin(), events.end(), [&](const Scope& s) { return s.event.id == id; });
   return it != events.end() ? &*it : nullptr;
 }
 
@@ -81,14 +87,14 @@ TEST_F(CaptureOnGpu, TimelineHoldsEveryKernelWithItsScopeAndTime) {
   ASSERT_EQ(sink.kernels.size(), 3U * kLayers * Work::kKernels);
   for (const KernelRecord& k : sink.kernels) {
     EXPECT_NE(sink.name_of(k.name).find("work_"), std::string::npos);
-    const ScopeEvent* scope = scope_of(events, k.scope);
+    const Scope* scope = scope_of(events, k.scope);
     ASSERT_NE(scope, nullptr);
-    EXPECT_EQ(scope->kind, ScopeEvent::Kind::kOp);
-    const ScopeEvent* step = scope_of(events, scope->parent);
+    EXPECT_EQ(scope->event.kind, ScopeEvent::Kind::kOp);
+    const Scope* step = scope_of(events, scope->event.parent);
     ASSERT_NE(step, nullptr);
     // One clock: a kernel lies within its step but for what two clocks differ by.
-    EXPECT_GT(k.begin.ns, step->begin.ns - 100'000);
-    EXPECT_LT(k.end.ns, step->end.ns + 100'000);
+    EXPECT_GT(k.begin.ns, step->event.begin.ns - 100'000);
+    EXPECT_LT(k.end.ns, step->event.end.ns + 100'000);
     EXPECT_LT(k.begin, k.end);
   }
   EXPECT_TRUE(sink.drops.empty());
@@ -110,12 +116,12 @@ TEST_F(CaptureOnGpu, KernelsOfAGraphKnowTheScopeOfTheirCaptureAndOfTheirLaunch) 
   ASSERT_EQ(sink.kernels.size(), 2U * kLayers * Work::kKernels);
   for (const KernelRecord& k : sink.kernels) {
     EXPECT_NE(k.graph_node, 0U);
-    const ScopeEvent* scope = scope_of(events, k.scope);
+    const Scope* scope = scope_of(events, k.scope);
     ASSERT_NE(scope, nullptr);
-    EXPECT_STREQ(scope->name.data(), "down");
-    const ScopeEvent* launch = scope_of(events, k.launch_scope);
+    EXPECT_EQ(scope->name, "down");
+    const Scope* launch = scope_of(events, k.launch_scope);
     ASSERT_NE(launch, nullptr);
-    EXPECT_STREQ(launch->name.data(), "decode");
+    EXPECT_EQ(launch->name, "decode");
   }
 }
 

@@ -72,7 +72,7 @@ class Trial {
     set.numNestingLevels = 1;
     set.minNestingLevel = 1;
     set.passIndex = 0;
-    set.targetNestingLevel = form.replay == CUPTI_KernelReplay ? 0 : 1;
+    set.targetNestingLevel = 1;
     call(api_.cuptiRangeProfilerSetConfig(&set), "cuptiRangeProfilerSetConfig");
     ROOFTOP_PARAMETERS(CUpti_RangeProfiler_Start_Params, start);
     start.pRangeProfilerObject = object_;
