@@ -110,7 +110,7 @@ bool describe(OpenScope& scope, const RangeStart& range) noexcept {
 ScopeId innermost(const ThreadScopes* scopes, std::uint32_t session, bool steps_only) noexcept {
   for (std::size_t i = scopes == nullptr ? 0 : scopes->depth; i-- > 0;) {
     const OpenScope& open = scopes->open[i];
-    if (open.session != session || open.closed) continue;
+    if (open.session != session) continue;
     if (!steps_only || open.kind == ScopeEvent::Kind::kStep) return open.id;
   }
   return shared.current_step.load(std::memory_order_relaxed);
@@ -118,7 +118,7 @@ ScopeId innermost(const ThreadScopes* scopes, std::uint32_t session, bool steps_
 
 int level_within_domain(const ThreadScopes& scopes, nvtxDomainHandle_t domain) noexcept {
   for (std::size_t i = scopes.depth; i-- > 0;) {
-    if (scopes.open[i].domain == domain && !scopes.open[i].closed) return scopes.open[i].level + 1;
+    if (scopes.open[i].domain == domain) return scopes.open[i].level + 1;
   }
   return 0;
 }
@@ -156,7 +156,6 @@ class Busy {
 // Opens `scope`, the next free one.
 void open(ThreadScopes& scopes, OpenScope& scope, const RangeStart& range) noexcept {
   scope.domain = range.domain;
-  scope.closed = false;
   scope.level = level_within_domain(scopes, range.domain);
   scope.session = 0;
   scope.name_offset = static_cast<std::uint32_t>(scopes.names_used);
@@ -177,15 +176,21 @@ void open(ThreadScopes& scopes, OpenScope& scope, const RangeStart& range) noexc
   ++scopes.depth;
 }
 
-// Takes ranges that have been closed off the top of the stack.
-void unwind(ThreadScopes& scopes) noexcept {
-  while (scopes.depth > 0 && scopes.open[scopes.depth - 1].closed) {
-    scopes.names_used = scopes.open[--scopes.depth].name_offset;
+// Takes a range out of the stack: nearly always the top one, but ranges of two domains may cross.
+void erase(ThreadScopes& scopes, std::size_t index) noexcept {
+  const std::uint16_t length = scopes.open[index].name_length;
+  const std::size_t name_end = scopes.open[index].name_offset + length;
+  char* names = scopes.names.data();
+  std::memmove(names + name_end - length, names + name_end, scopes.names_used - name_end);
+  scopes.names_used -= length;
+  --scopes.depth;
+  for (std::size_t i = index; i < scopes.depth; ++i) {
+    scopes.open[i] = scopes.open[i + 1];
+    scopes.open[i].name_offset -= length;
   }
 }
 
 void close(ThreadScopes& scopes, OpenScope& scope, Timestamp end) noexcept {
-  scope.closed = true;
   if (scope.session == 0) return;
   const bool recorded = scope.session == shared.session.load(std::memory_order_acquire);
   if (recorded) push_event(scopes, scope, end, scopes.names.data() + scope.name_offset);
@@ -229,10 +234,10 @@ int close_range(nvtxDomainHandle_t domain) noexcept {
   const Busy busy(*scopes);
   for (std::size_t i = scopes->depth; i-- > 0;) {
     OpenScope& scope = scopes->open[i];
-    if (scope.domain != domain || scope.closed) continue;
+    if (scope.domain != domain) continue;
     const int level = scope.level;
     close(*scopes, scope, end);
-    unwind(*scopes);
+    erase(*scopes, i);
     return level;
   }
   return NVTX_NO_PUSH_POP_TRACKING;
@@ -297,7 +302,7 @@ std::uint32_t current_operator() noexcept {
   const ThreadScopes* scopes = session == 0 ? nullptr : known_thread();
   for (std::size_t i = scopes == nullptr ? 0 : scopes->depth; i-- > 0;) {
     const OpenScope& open = scopes->open[i];
-    if (open.session != session || open.closed) continue;
+    if (open.session != session) continue;
     if (open.kind == ScopeEvent::Kind::kOp) return open.payload.op.op;
     if (open.kind == ScopeEvent::Kind::kStep) return 0;
   }

@@ -23,7 +23,6 @@ struct OpenScope {
   nvtxDomainHandle_t domain = nullptr;
   std::uint32_t session = 0;  // recording session in which it was opened; 0: not recorded
   ScopeEvent::Kind kind = ScopeEvent::Kind::kOp;
-  bool closed = false;  // ended before the ranges above it, which are of other domains
   std::uint16_t name_length = 0;
   std::uint32_t name_offset = 0;  // into ThreadScopes::names
   int level = 0;                  // within its domain, as NVTX returns it

@@ -376,6 +376,22 @@ TEST_F(AllRanges, DomainsThatCrossKeepTheirOwnStacks) {
   EXPECT_EQ(heard, closed);
 }
 
+// Each range ends after the next of the other domain has begun: never more than two are open.
+TEST_F(AllRanges, ForEverCrossingRangesFillNothing) {
+  const nvtxDomainHandle_t domains[] = {nvtxDomainCreateA("left"), nvtxDomainCreateA("right")};
+  const auto attributes = named("crossing");
+  nvtxDomainRangePushEx(domains[0], &attributes);
+  for (int i = 1; i <= 1000; ++i) {
+    nvtxDomainRangePushEx(domains[i % 2], &attributes);
+    EXPECT_EQ(nvtxDomainRangePop(domains[(i + 1) % 2]), 0);
+  }
+  nvtxDomainRangePop(domains[0]);
+  const auto events = drain();
+  EXPECT_EQ(events.size(), 1001U);
+  EXPECT_EQ(take_dropped(), 0U);
+  for (const auto& event : events) ASSERT_EQ(event.name, "crossing");
+}
+
 TEST_F(AllRanges, RangesStartedApartAreCounted) {
   nvtxRangeEnd(nvtxRangeStartA("apart"));
   EXPECT_EQ(skipped_ranges(), 1U);
