@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <functional>
@@ -6,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "profiler/roofline/finding_rules.h"
@@ -109,20 +111,32 @@ class WhatIf {
   WhatIf(const Report& report, const Roofs& roofs, std::string device)
       : report_(report), roofs_(roofs), device_(std::move(device)) {}
 
-  // All plain decode steps of the device together; before == 0 where there are none.
+  // All prefill steps of the device together; before == 0 where there are none.
+  [[nodiscard]] Times prefill(const Change& change) const {
+    Times sum;
+    for (const Point& p : report_.points()) {
+      if (p.phase() == "init" && p.device() == device_) add(sum, p, change, roofs_);
+    }
+    return sum;
+  }
+  // All plain decode steps, likewise.
   [[nodiscard]] Times decode(const Change& change) const { return decode(change, roofs_); }
   [[nodiscard]] Times decode(const Change& change, const Roofs& other) const {
     Times sum;
     for (const Point& p : report_.points()) {
       if (p.phase() != "ar" || p.query_tokens() != 1 || p.device() != device_) continue;
-      const Times one = times_of(report_, p, change, roofs_, other);
-      sum.before += one.before;
-      sum.after += one.after;
+      add(sum, p, change, other);
     }
     return sum;
   }
 
  private:
+  void add(Times& sum, const Point& p, const Change& change, const Roofs& other) const {
+    const Times one = times_of(report_, p, change, roofs_, other);
+    sum.before += one.before;
+    sum.after += one.after;
+  }
+
   const Report& report_;
   Roofs roofs_;
   std::string device_;
@@ -134,6 +148,14 @@ Change weights_of(double bytes_per_element) {
   return [=](const Point& p, const Run&, Work work) {
     work.weights *= std::min(1.0, bytes_per_element / element_size(p.dtype()));
     return work;
+  };
+}
+
+// Products with weights of another type on its own peak, `speedup` times that of the run's type.
+Change products_in(double bytes_per_element, double speedup) {
+  return [=](const Point& p, const Run& run, Work work) {
+    if (work.weights > 0) work.flops /= speedup;
+    return weights_of(bytes_per_element)(p, run, work);
   };
 }
 
@@ -254,6 +276,33 @@ void add_speculation_what_ifs(Report& report) {
   }
 }
 
+// What weights and arithmetic of fewer bits would give, for the types of which the device table
+// has a peak on this device: the drawn one times the table's ratio of the two.
+void add_narrow_types(Report& report, const WhatIf& what_if, const DeviceSpec* device) {
+  if (device == nullptr || report.points().empty()) return;
+  const std::string dtype = report.points(0).dtype();
+  const Peak* own = device->peak(dtype);
+  if (own == nullptr) return;
+  for (const auto& [type, bytes] : {std::pair{"fp8", 1.0}, {"int8", 1.0}, {"fp4", 0.5}}) {
+    const Peak* peak = device->peak(type);
+    if (peak == nullptr || peak->flops <= own->flops) continue;
+    const double speedup = peak->flops / own->flops;
+    const Change change = products_in(bytes, speedup);
+    std::vector<std::string> steps;
+    for (const auto& [name, times] : {std::pair{"prefill", what_if.prefill(change)},
+                                      std::pair{"decode", what_if.decode(change)}}) {
+      if (times.before <= 0) continue;
+      steps.push_back(fmt::format("{} steps would take {:.2f} times as long", name, times.ratio()));
+    }
+    if (steps.empty()) continue;
+    add_finding(report, "what_if",
+                fmt::format("What if: products with weights in {} as a whole, on a compute roof "
+                            "of {:.4g} TFLOP/s ({:.3g} times that of {}), {} (every operator at "
+                            "its share of the roof).",
+                            type, peak->flops / 1e12, speedup, dtype, fmt::join(steps, " and ")));
+  }
+}
+
 }  // namespace
 
 void add_what_ifs(Report& report, const DeviceTable& devices) {
@@ -271,6 +320,7 @@ void add_what_ifs(Report& report, const DeviceTable& devices) {
   };
   say("weights in fp8", what_if.decode(weights_of(1)), 1);
   say("weights in int4", what_if.decode(weights_of(0.5)), 1);
+  add_narrow_types(report, what_if, devices.find(device));
   say("batch x2", what_if.decode(batch_doubled), 2);
   say("context x4", what_if.decode(context_times_four), 1);
   const bool is_grouped = std::ranges::all_of(

@@ -203,7 +203,29 @@ TEST(WhatIf, NothingWithoutRoofsOrDecodeSteps) {
   EXPECT_THAT(what_if(no_roofs, "What if"), IsEmpty());
   Report prefill = decode_report(16);
   prefill.mutable_points(0)->set_phase("init");
-  EXPECT_THAT(what_if(prefill, "What if"), IsEmpty());
+  EXPECT_THAT(what_if(prefill, "decode"), IsEmpty());
+}
+
+// The A40 has int8 at twice its bf16, and no fp8.
+TEST(WhatIf, NarrowTypesHaveTheirOwnComputeRoof) {
+  Report report = decode_report(16);
+  EXPECT_THAT(what_if(report, "in int8 as a whole"),
+              AllOf(HasSubstr("299.3 TFLOP/s (2 times that of bf16)"),
+                    HasSubstr("decode steps would take 0.50 times as long")));
+  EXPECT_THAT(what_if(report, "in fp8 as a whole"), IsEmpty());
+  // A compute-bound prefill is as much shorter as the roof is higher; attention stays as it is.
+  Point& p = *report.mutable_points(0);
+  p.set_phase("init");
+  p.set_flops(1e12);
+  EXPECT_THAT(what_if(report, "in int8 as a whole"),
+              AllOf(HasSubstr("prefill steps would take 0.50"), Not(HasSubstr("decode"))));
+  p.set_operator_("qk_pv");
+  p.set_series("qk/pv init");
+  EXPECT_THAT(what_if(report, "in int8 as a whole"), HasSubstr("prefill steps would take 1.00"));
+  report.mutable_roofs(0)->set_device("my-gpu");
+  report.mutable_roofs(1)->set_device("my-gpu");
+  p.set_device("my-gpu");
+  EXPECT_THAT(what_if(report, "as a whole"), IsEmpty()) << "a device that is not in the table";
 }
 
 TEST(Speculation, StepsWithCandidatesAreComparedWithThePlainOne) {
