@@ -22,6 +22,10 @@ std::string printable(std::string name) {
 }
 
 void print_costliest(const std::vector<CostlyLaunch>& launches) {
+  if (launches.empty()) {
+    fmt::print("\nCostliest launches: none has a known time.\n");
+    return;
+  }
   fmt::print("\nCostliest launches\n{:>12} {:>12} {:>10} {:>6} {:>6}  {:<6}{:<14}{}\n", "time, us",
              "GFLOP", "MB", "step", "layer", "phase", "operator", "name");
   for (const CostlyLaunch& launch : launches) {

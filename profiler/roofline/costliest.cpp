@@ -34,14 +34,15 @@ std::vector<CostlyLaunch> costliest_launches(const std::vector<std::string>& pat
                                              const ReportOptions& options, std::size_t count) {
   std::vector<CostlyLaunch> heap;  // the shortest of those kept on top
   for (const std::string& path : expand_traces(paths)) {
-    const TraceSurvey survey = survey_trace(
-        path, options.rules, {.salvage = options.salvage, .model = options.model});
+    const TraceSurvey survey =
+        survey_trace(path, options.rules, {.salvage = options.salvage, .model = options.model});
     const StepTable& steps = survey.steps;
     trace::Reader reader(path, {.salvage = options.salvage});
     stream_launches(reader, survey, [&](const Launch& launch) {
       const Classification& c = launch.classification;
       if (c.step && steps.steps()[*c.step].warmup) return;
       const Duration duration = launch.record.end - launch.record.begin;
+      if (duration.ns == 0) return;  // counters were read on it by itself: no time is known
       if (heap.size() == count) {
         if (duration <= heap.front().duration) return;
         std::pop_heap(heap.begin(), heap.end(), longer);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "profiler/join/join_traces.h"
+#include "profiler/roofline/costliest.h"
 #include "profiler/roofline/kernels_csv.h"
 #include "profiler/roofline/points_csv.h"
 #include "profiler/roofline/report.h"
@@ -194,6 +195,7 @@ TEST_F(CountedReport, CountersWithoutTimesSaySo) {
   std::ostringstream kernels;
   write_kernels_csv({trace_.path()}, {}, kernels);
   EXPECT_THAT(kernels.str(), HasSubstr("qkv,,,qkv,ar,0,scope,1000,,"));
+  EXPECT_THAT(costliest_launches({trace_.path()}, {}, 3), IsEmpty());
 }
 
 TEST_F(CountedReport, BesideATimelineTheyAreInNoSum) {
