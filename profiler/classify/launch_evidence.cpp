@@ -108,6 +108,7 @@ void EvidenceReader::read_ranges(ScopeId scope, Evidence& evidence) {
     if (evidence.layer < 0) evidence.layer = meaning.layer;
     evidence.training = evidence.training || meaning.training;
     evidence.from_product = evidence.from_product || meaning.product;
+    evidence.from_attention = evidence.from_attention || meaning.attention;
     // Of nested ones the outermost is the step, but for the profiler's own iterations.
     if (meaning.step && (loose || !meaning.iteration)) {
       evidence.marker = id;
@@ -135,9 +136,13 @@ Evidence EvidenceReader::read(const SeenLaunch& launch) {
   const KernelRule* rule = rule_of(launch.name);
   if (rule == nullptr) {
     // The kernel of an operator that is one product is that product, whatever its name.
-    if (evidence.from_product && (evidence.operators & kProducts) != 0) {
+    if (evidence.from_product && !evidence.from_attention &&
+        (evidence.operators & kProducts) != 0) {
       evidence.operators &= kProducts;
       evidence.named = true;
+    } else if (evidence.from_attention && contains(evidence.operators, Operator::kQkPv)) {
+      evidence.operators = set_of(Operator::kQkPv);
+      evidence.rule = "range of attention";
     }
     return evidence;
   }

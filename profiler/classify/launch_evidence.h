@@ -64,7 +64,8 @@ struct Evidence {
   bool companion = false;
   bool gated = false;
   bool sum = false;
-  bool from_product = false;  // a range launches a matrix product
+  bool from_product = false;    // a range launches a matrix product
+  bool from_attention = false;  // a range is attention as a whole
   bool training = false;
   Phase phase = Phase::kUnknown;
   std::int32_t layer = -1;

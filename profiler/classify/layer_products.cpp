@@ -35,7 +35,9 @@ std::vector<LayerProducts::Segment> LayerProducts::segments(TokenRange range) co
       part.active = true;
       part.gated = part.gated || token.gated;
     } else if (!parts.empty() && parts.back().active && !token.decided() && token.named &&
-               contains(token.operators, kActivation)) {
+               contains(token.operators, kActivation) && !contains(token.operators, kResidual)) {
+      // The activated gate times up; not the next of its kind, which may serve a norm.
+      if (!parts.back().multiplies) parts.back().before_last_activation = parts.back().size();
       parts.back().multiplies = true;
     }
   }
@@ -197,11 +199,26 @@ ExitLabels LayerProducts::exit(TokenRange range) {
   std::size_t used = 0;
   if (parts.size() >= 2 && parts[0].size() == 1) {
     roles.push_back({parts[0].products[0], kOProj});
-    used = mlp_roles(parts[1], 0, parts[1].size(), roles) ? 2 : 0;
+    // Without a norm in front of it, the head is the one product behind down.
+    const Segment& mlp = parts[1];
+    const std::size_t end = mlp.active ? mlp.before_last_activation + 1 : mlp.size();
+    const bool fits = end == mlp.size() || end + 1 == mlp.size();
+    used = fits && mlp_roles(mlp, 0, end, roles) ? 2 : 0;
+    if (used != 0 && end < mlp.size()) labels.head = mlp.products.back();
   } else if (out_and_mlp(parts[0], roles)) {
     used = 1;
   }
-  if (used == 0 || !decide(roles, by_norms_)) return labels;
+  if (used == 0 || !decide(roles, by_norms_)) {
+    labels.head.reset();
+    // The recording ends, or holds attention alone.
+    if (parts[0].size() == 1) decide({{parts[0].products[0], kOProj}}, by_norms_);
+    return labels;
+  }
+  if (labels.head) {
+    decide({{*labels.head, kLmHead}}, by_norms_);
+    labels.layers_end = *labels.head;
+    return labels;
+  }
   labels.layers_end = parts[used - 1].products.back() + 1;
   if (used < parts.size() && parts[used].size() == 1) {
     labels.head = parts[used].products[0];

@@ -131,6 +131,9 @@ class RegionOrder {
   void between(TokenRange range) {
     bool added = false;
     bool normed = false;
+    const bool has_norm = std::any_of(tokens_.begin() + static_cast<std::ptrdiff_t>(range.begin),
+                                      tokens_.begin() + static_cast<std::ptrdiff_t>(range.end),
+                                      [](const Token& token) { return token.op == kNorm; });
     for (std::size_t i = range.begin; i < range.end; ++i) {
       Token& token = tokens_[i];
       normed = normed || token.op == kNorm;
@@ -138,9 +141,9 @@ class RegionOrder {
       if (!added && !normed && may_be(token, kResidual)) {
         token.decide(kResidual, residual_);
         added = true;
-      } else if (may_be(token, kNorm)) {
+      } else if (has_norm && may_be(token, kNorm)) {
         token.decide(kNorm, norm_);
-      } else if (may_be(token, kOther)) {
+      } else if (has_norm && may_be(token, kOther)) {
         token.decide(kOther, norm_);
       }
     }
