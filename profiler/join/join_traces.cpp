@@ -114,6 +114,7 @@ class OwnCounters : public trace::Visitor {
   }
 
   [[nodiscard]] bool has(KernelId kernel, const std::string& metric) const {
+    if (counted_.empty()) return false;
     const auto it = metrics_.find(metric);
     return it != metrics_.end() &&
            std::binary_search(counted_.begin(), counted_.end(), std::pair(kernel, it->second));
@@ -179,9 +180,8 @@ class Copy : public trace::Visitor {
     bool joined = false;
     bool memoised = false;
     for (const JoinedCounter& counter : join_.counters(set)) {
-      const std::string& name = join_.metric_name(counter.metric);
-      if (own_.has(kernel, name)) continue;
-      const StringId metric = writer_.intern(name);
+      if (own_.has(kernel, join_.metric_name(counter.metric))) continue;
+      const StringId metric = metric_text(counter.metric);
       keep(writer_.add(CounterRecord{
           .kernel = kernel, .metric = metric, .value = counter.value, .source = counter.source}));
       (counter.source == Provenance::kMemoised ? memoised : joined) = true;
@@ -197,6 +197,12 @@ class Copy : public trace::Visitor {
     return it->second;
   }
 
+  StringId metric_text(MetricId id) {
+    if (id >= metrics_.size()) metrics_.resize(id + 1);
+    if (metrics_[id] == 0) metrics_[id] = writer_.intern(join_.metric_name(id));
+    return metrics_[id];
+  }
+
   static void keep(const Status& status) {
     if (!status.ok()) throw InputError(status.message());
   }
@@ -208,6 +214,7 @@ class Copy : public trace::Visitor {
   trace::Writer& writer_;
   JoinSummary& summary_;
   std::unordered_map<StringId, StringId> texts_;
+  std::vector<StringId> metrics_;  // by MetricId; 0: not written yet
   std::size_t next_launch_ = 0;
 };
 
