@@ -22,6 +22,13 @@ Status initialize_profiler(const CuptiApi& api) {
   return {};
 }
 
+void deinitialize_profiler(const CuptiApi& api) noexcept {
+  if (api.cuptiProfilerDeInitialize == nullptr) return;
+  CUpti_Profiler_DeInitialize_Params params{};
+  params.structSize = CUpti_Profiler_DeInitialize_Params_STRUCT_SIZE;
+  (void)api.cuptiProfilerDeInitialize(&params);
+}
+
 Status chip_name(const CuptiApi& api, std::uint32_t ordinal, std::string& chip) {
   CUpti_Device_GetChipName_Params params{};
   params.structSize = CUpti_Device_GetChipName_Params_STRUCT_SIZE;
@@ -39,17 +46,19 @@ Status machine_chips(const CuptiApi& api, const CudaDriver& driver,
   int count = 0;
   if (driver.cuDeviceGetCount(&count) != CUDA_SUCCESS || count == 0)
     return Status::failed("the NVIDIA driver finds no GPU: see rooftop doctor");
-  if (Status status = initialize_profiler(api); !status.ok()) return status;
-  for (int i = 0; i < count; ++i) {
+  Status status = initialize_profiler(api);
+  if (!status.ok()) return status;
+  for (int i = 0; i < count && status.ok(); ++i) {
     CUdevice device = 0;
     if (driver.cuDeviceGet(&device, i) != CUDA_SUCCESS) continue;
     MachineChip entry{.ordinal = static_cast<std::uint32_t>(i),
                       .name = describe_device(driver, device).name,
                       .chip = {}};
-    if (Status status = chip_name(api, entry.ordinal, entry.chip); !status.ok()) return status;
-    chips.push_back(std::move(entry));
+    status = chip_name(api, entry.ordinal, entry.chip);
+    if (status.ok()) chips.push_back(std::move(entry));
   }
-  return {};
+  deinitialize_profiler(api);
+  return status;
 }
 
 Status machine_chips(const CuptiApi& api, std::vector<MachineChip>& chips) {

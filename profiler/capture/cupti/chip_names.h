@@ -23,6 +23,8 @@ const CuptiApi* find_cupti(Status& why);
 
 // Starts CUPTI's target side, which chip names and all counters need: fails without a driver.
 Status initialize_profiler(const CuptiApi& api);
+// Only after that has succeeded, once all else was given back.
+void deinitialize_profiler(const CuptiApi& api) noexcept;
 
 // Only after initialize_profiler() has succeeded: CUPTI crashes otherwise.
 Status chip_name(const CuptiApi& api, std::uint32_t ordinal, std::string& chip);

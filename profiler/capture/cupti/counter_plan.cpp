@@ -177,6 +177,10 @@ void plan_ranges(const Scheduler& scheduler, const Names& dram, const PlanReques
   do {
     const std::size_t before = wanted.size();
     CounterConfiguration configuration{.kind = CounterKind::kRange, .passes = 1, .metrics = base};
+    if (request.replay) {
+      configuration.metrics.insert(configuration.metrics.end(), wanted.begin(), wanted.end());
+      wanted.clear();
+    }
     scheduler.fill(configuration.metrics, wanted);
     if (wanted.size() == before && !wanted.empty()) {
       // Nothing more fits beside DRAM bytes.

@@ -47,6 +47,9 @@ struct PlanRequest {
   std::span<const std::uint8_t> pm_availability;
   bool ranges = true;
   bool sampling = true;
+  // All hardware counters in one configuration, of as many passes as it takes: kernels are then run
+  // again for each.
+  bool replay = false;
 };
 
 // One sentence where nothing can be planned: a chip that CUPTI does not know, or that has no

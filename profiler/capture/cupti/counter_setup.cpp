@@ -60,6 +60,7 @@ Status set_up_counters(const CuptiApi& api, const CudaDriver& driver, CUcontext 
   request.types = options.types;
   request.range_availability = setup.availability;
   request.sampling = false;
+  request.replay = options.replay;
   CounterPlan plan;
   if (Status status = plan_counters(api, request, plan); !status.ok()) return status;
   for (const std::string& sentence : plan.left_out)

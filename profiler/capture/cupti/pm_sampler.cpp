@@ -214,11 +214,7 @@ void PmSampler::stop() noexcept {
 void PmSampler::close() noexcept {
   session_.close();
   session_.release_host();
-  if (initialized_ && api_.cuptiProfilerDeInitialize != nullptr) {
-    CUpti_Profiler_DeInitialize_Params params{};
-    params.structSize = CUpti_Profiler_DeInitialize_Params_STRUCT_SIZE;
-    (void)api_.cuptiProfilerDeInitialize(&params);
-  }
+  if (initialized_) deinitialize_profiler(api_);
   initialized_ = false;
 }
 

@@ -197,11 +197,7 @@ void RangeCounters::close(bool push_context) noexcept {
   }
   setup_.hosts.clear();
   launches_.stop();
-  if (initialized_ && api_.cuptiProfilerDeInitialize != nullptr) {
-    CUpti_Profiler_DeInitialize_Params params{};
-    params.structSize = CUpti_Profiler_DeInitialize_Params_STRUCT_SIZE;
-    (void)api_.cuptiProfilerDeInitialize(&params);
-  }
+  if (initialized_) deinitialize_profiler(api_);
   initialized_ = false;
 }
 

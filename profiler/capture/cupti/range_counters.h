@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -64,7 +65,7 @@ class RangeCounters : public RecordSource {
   const CudaDriver& driver_;
   const CounterOptions options_;
   const StepListener listener_;
-  pid_t pid_ = 0;
+  std::atomic<pid_t> pid_{0};  // that started it; 0: not running
 
   mutable std::mutex mutex_;  // all below: steps on engine threads, drain() on the session's
   LaunchListener launches_;

@@ -292,6 +292,20 @@ TEST_F(OnRealCupti, ChipsWithoutDramCountersSayWhy) {
   }
 }
 
+TEST_F(OnRealCupti, WithReplayAllCountersAreOneConfigurationOfSeveralPasses) {
+  PlanRequest request;
+  request.chip = "GH100";
+  request.replay = true;
+  CounterPlan p;
+  ASSERT_TRUE(plan_counters(*api_, request, p).ok());
+  ASSERT_GE(p.configurations.size(), 2U);
+  EXPECT_EQ(p.configurations[0].kind, CounterKind::kRange);
+  EXPECT_GE(p.configurations[0].passes, 3U);
+  for (const std::string& metric : kHopperOnePass)
+    EXPECT_THAT(p.configurations[0].metrics, Contains(metric));
+  EXPECT_EQ(p.configurations[1].kind, CounterKind::kSass);
+}
+
 TEST_F(OnRealCupti, UnknownChipIsRefusedInWords) {
   CounterPlan p;
   PlanRequest request;

@@ -346,20 +346,23 @@ inline CudaDriver fake_driver() {
 inline void fake_launch(const FakeLaunch& launch, CUresult result = CUDA_SUCCESS,
                         CUcontext context = nullptr) {
   FakeProfiler& f = *fake_profiler();
-  if (f.counting && result == CUDA_SUCCESS) ++f.ranges;
+  CUpti_CallbackData data{};
+  {
+    const std::lock_guard lock(f.mutex);
+    if (f.counting && result == CUDA_SUCCESS) ++f.ranges;
+    data.correlationId = f.next_correlation++;
+  }
   if (f.callback == nullptr) return;
   cuLaunchKernel_params parameters{};
   parameters.gridDimX = launch.grid;
   parameters.gridDimY = parameters.gridDimZ = 1;
   parameters.blockDimX = launch.block;
   parameters.blockDimY = parameters.blockDimZ = 1;
-  CUpti_CallbackData data{};
   data.callbackSite = CUPTI_API_EXIT;
   data.functionParams = &parameters;
   data.functionReturnValue = &result;
   data.symbolName = launch.name.c_str();
   data.context = context == nullptr ? f.context : context;
-  data.correlationId = f.next_correlation++;
   f.callback(f.callback_context, CUPTI_CB_DOMAIN_DRIVER_API, CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel,
              &data);
 }

@@ -288,6 +288,17 @@ TEST_F(Sampling, EveryRefusalLaterEndsSamplingWithANote) {
   }
 }
 
+TEST_F(Sampling, RealLibraryWithoutADriverRefusesInWords) {
+  const CuptiLookup& real = cupti();
+  if (real.api == nullptr) GTEST_SKIP() << real.why.message();
+  if (cuda_driver().driver != nullptr) GTEST_SKIP() << "this machine has a driver";
+  PmSampler source(*real.api, driver_, {});
+  const Status status = source.start();
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(status.message(), HasSubstr("failed (CUPTI_ERROR"));
+  source.stop();
+}
+
 TEST_F(Sampling, LibraryWithoutSamplingIsRefused) {
   api_.cuptiPmSamplingStart = nullptr;
   EXPECT_THAT(start().message(), HasSubstr("12.6 or newer"));

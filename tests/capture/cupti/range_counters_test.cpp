@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
+#include <atomic>
+#include <thread>
 
 #include "profiler/capture/cupti/counters.h"
 #include "profiler/capture/cupti/range_counters.h"
@@ -218,6 +219,87 @@ TEST_F(Counters, ALaunchThatFailedHasNoRange) {
   EXPECT_EQ(sink_.name_of(sink_.kernels[0].name), "good");
 }
 
+TEST_F(Counters, EveryWayToLaunchTellsItsShape) {
+  ASSERT_TRUE(start().ok());
+  CUresult result = CUDA_SUCCESS;
+  CUpti_CallbackData data{};
+  data.callbackSite = CUPTI_API_EXIT;
+  data.functionReturnValue = &result;
+  data.symbolName = "k";
+  const auto launch = [&](CUpti_CallbackId id, const void* parameters) {
+    ++fake_.ranges;
+    data.functionParams = parameters;
+    fake_.callback(fake_.callback_context, CUPTI_CB_DOMAIN_DRIVER_API, id, &data);
+  };
+  source_->begin_step(1, kDecode);
+  CUlaunchConfig config{};
+  config.gridDimX = 7;
+  config.blockDimY = 8;
+  config.sharedMemBytes = 9;
+  cuLaunchKernelEx_params extended{};
+  extended.config = &config;
+  launch(CUPTI_DRIVER_TRACE_CBID_cuLaunchKernelEx, &extended);
+  cuLaunchCooperativeKernel_params cooperative{};
+  cooperative.gridDimX = 10;
+  launch(CUPTI_DRIVER_TRACE_CBID_cuLaunchCooperativeKernel, &cooperative);
+  data.callbackSite = CUPTI_API_ENTER;  // told twice, counted once
+  fake_.callback(fake_.callback_context, CUPTI_CB_DOMAIN_DRIVER_API,
+                 CUPTI_DRIVER_TRACE_CBID_cuLaunchCooperativeKernel, &data);
+  source_->end_step(1);
+  ASSERT_THAT(drained().kernels, SizeIs(2));
+  EXPECT_EQ(sink_.kernels[0].grid[0], 7U);
+  EXPECT_EQ(sink_.kernels[0].block[1], 8U);
+  EXPECT_EQ(sink_.kernels[0].dynamic_shared_bytes, 9U);
+  EXPECT_EQ(sink_.kernels[1].grid[0], 10U);
+}
+
+TEST_F(Counters, LaunchesOfManyThreadsAreAllKept) {
+  ASSERT_TRUE(start().ok());
+  source_->begin_step(1, kDecode);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([] {
+      for (int i = 0; i < 100; ++i) fake_launch({"k"});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  source_->end_step(1);
+  EXPECT_THAT(drained().kernels, SizeIs(800));
+}
+
+// Drained and stopped by one thread while another goes on with its steps.
+TEST_F(Counters, MayBeStoppedAtAnyMoment) {
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(start().ok());
+    std::atomic<bool> done{false};
+    std::thread engine([&] {
+      for (ScopeId id = 1; !done; ++id) {
+        source_->begin_step(id, kDecode);
+        for (int i = 0; i < 5; ++i) fake_launch({"k"});
+        source_->end_step(id);
+      }
+    });
+    for (int i = 0; i < 5; ++i) source_->drain(sink_);
+    source_->stop();
+    done = true;
+    engine.join();
+    source_->drain(sink_);
+    EXPECT_EQ(fake_.held(), 0U);
+  }
+  for (const KernelRecord& kernel : sink_.kernels) EXPECT_EQ(sink_.name_of(kernel.name), "k");
+}
+
+TEST_F(Counters, RealLibraryWithoutADriverRefusesInWords) {
+  const CuptiLookup& real = cupti();
+  if (real.api == nullptr) GTEST_SKIP() << real.why.message();
+  if (cuda_driver().driver != nullptr) GTEST_SKIP() << "this machine has a driver";
+  RangeCounters source(*real.api, driver_, {});
+  const Status status = source.start();
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(status.message(), HasSubstr("failed (CUPTI_ERROR"));
+  source.stop();
+}
+
 TEST_F(Counters, GraphsAreNotGuessedAt) {
   ASSERT_TRUE(start().ok());
   source_->begin_step(1, kDecode);
@@ -275,7 +357,9 @@ TEST_F(Counters, ReplayTakesThem) {
   options.replay = true;
   ASSERT_TRUE(start(options).ok());
   step(kDecode, kTwo);
-  EXPECT_THAT(drained().kernels, SizeIs(2));
+  ASSERT_THAT(drained().kernels, SizeIs(2));
+  EXPECT_THAT(metrics(1, Provenance::kMeasured), AllOf(Contains(kBf16), Contains(kFp16)));
+  EXPECT_EQ(std::ranges::count(metrics(1, Provenance::kMeasured), "dram__bytes_read.sum"), 1);
 }
 
 TEST_F(Counters, SeveralDevicesAreRefusedUnlessAllowed) {
