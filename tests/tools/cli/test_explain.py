@@ -115,3 +115,14 @@ def test_a_wrong_rule_is_named_with_its_line(rooftop, recording, tmp_path):
     rules = tmp_path / "rules.txt"
     rules.write_text("\n*a* -> attention\n")
     assert "line 2" in rooftop("report", recording, "--rules", rules, status=2).stderr
+
+
+def test_a_real_recording_made_on_a_cpu(rooftop, fixtures):
+    """PyTorch's own file: two layers, hidden 64, 16 tokens; the closed forms by hand."""
+    recording = fixtures.parent / "recordings" / "pytorch_cpu.json.gz"
+    report = json.loads(rooftop("report", recording, "--json").stdout)
+    rows = {row["name"]: row for row in report["rows"]}
+    assert rows["qkv mlp init"]["flops"] == 2 * 3 * 2 * 16 * 64 * 64
+    assert rows["o_proj init"]["flops"] == 2 * 2 * 16 * 64 * 64
+    assert rows["up/gate/down init"]["flops"] == 2 * 3 * 2 * 16 * 64 * 172
+    assert report["shares"]["unclassified"] < 0.02
