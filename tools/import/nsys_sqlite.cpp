@@ -14,6 +14,7 @@
 #include "tools/import/sqlite_database.h"
 #include "tools/import/timeline.h"
 #include "tools/import/timeline_trace.h"
+#include "tools/import/torch_nvtx.h"
 #include "tools/import/trace_output.h"
 
 namespace rooftop::import {
@@ -22,6 +23,7 @@ namespace {
 constexpr std::string_view kKernels = "CUPTI_ACTIVITY_KIND_KERNEL";
 constexpr std::string_view kCopies = "CUPTI_ACTIVITY_KIND_MEMCPY";
 constexpr std::string_view kMemsets = "CUPTI_ACTIVITY_KIND_MEMSET";
+constexpr std::string_view kGraphs = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE";
 constexpr std::string_view kRuntime = "CUPTI_ACTIVITY_KIND_RUNTIME";
 constexpr std::string_view kNvtx = "NVTX_EVENTS";
 constexpr std::string_view kStrings = "StringIds";
@@ -62,12 +64,14 @@ class NsysReader {
   void read_kernels();
   void read_copies();
   void read_memsets();
+  void read_graphs();
   void read_launches();
   void read_ranges();
   [[nodiscard]] std::vector<DeviceInfo> devices() const;
   [[nodiscard]] std::int64_t epoch_ns() const;
   NameId name_of(const SqliteRows& rows, std::span<const std::size_t> columns) const;
   ThreadIndex thread_of(std::int64_t global_id);
+  void set_name(Range& range, std::string_view text);
 
   const SqliteDatabase& database_;
   const ImportOptions& options_;
@@ -76,6 +80,7 @@ class NsysReader {
   std::unordered_map<std::int64_t, NameId> strings_;
   std::unordered_map<std::int64_t, ThreadIndex> threads_;
   std::int64_t last_ = 0;  // the end of the recording
+  std::uint64_t graphs_ = 0;
 };
 
 void NsysReader::read_strings() {
@@ -248,6 +253,34 @@ void NsysReader::read_launches() {
   }
 }
 
+// PyTorch's own ranges hold a number each, which would make every name a different one.
+void NsysReader::set_name(Range& range, std::string_view text) {
+  if (const auto torch = parse_torch_nvtx(text)) {
+    range.name = timeline_.names.id(torch->name);
+    range.args = timeline_.names.id(torch->shapes);
+  } else {
+    range.name = timeline_.names.id(text);
+  }
+}
+
+// With --cuda-graph-trace=graph, nsys' default, the kernels of a graph are not recorded: its launch
+// is one event, and takes part as a kernel that nothing is known of.
+void NsysReader::read_graphs() {
+  enum : std::size_t { kStart, kEnd, kDevice, kStream, kCorrelation, kProcess, kColumnCount };
+  constexpr std::array<std::string_view, kColumnCount> kColumns = {
+      "start", "end", "deviceId", "streamId", "correlationId", "globalPid"};
+  for (SqliteRows rows(database_, kGraphs, kColumns); rows.next(); ++graphs_) {
+    DeviceWork work;
+    work.name = timeline_.names.id("(CUDA graph, recorded as a whole)");
+    work.device = rows.small(kDevice);
+    work.stream = rows.small(kStream);
+    last_ = std::max(last_, rows.integer(kEnd));
+    timeline_.add_device_event(
+        work, rows.integer(kStart), rows.integer(kEnd),
+        processes_.correlation(rows.integer(kProcess), rows.integer(kCorrelation)), 0);
+  }
+}
+
 void NsysReader::read_ranges() {
   enum : std::size_t { kStart, kEnd, kType, kText, kTextId, kThread, kColumnCount };
   constexpr std::array<std::string_view, kColumnCount> kColumns = {"start", "end",    "eventType",
@@ -262,7 +295,9 @@ void NsysReader::read_ranges() {
     range.end = closed ? rows.integer(kEnd) : std::max(last_, range.begin);
     range.thread = thread_of(rows.integer(kThread));
     constexpr std::array<std::size_t, 1> kName = {kTextId};
-    range.name = rows.present(kText) ? timeline_.names.id(rows.text(kText)) : name_of(rows, kName);
+    set_name(range, rows.present(kText)
+                        ? rows.text(kText)
+                        : std::string_view(timeline_.names.text(name_of(rows, kName))));
     range.kind = RangeKind::kMarker;
     timeline_.add_range(range);
   }
@@ -308,9 +343,10 @@ ImportResult NsysReader::read(const std::string& output) {
         database_.name()));
   }
   const std::pair<void (NsysReader::*)(), double> steps[] = {
-      {&NsysReader::read_strings, 0.1},  {&NsysReader::read_kernels, 0.3},
-      {&NsysReader::read_copies, 0.35},  {&NsysReader::read_memsets, 0.4},
-      {&NsysReader::read_launches, 0.6}, {&NsysReader::read_ranges, 0.8}};
+      {&NsysReader::read_strings, 0.1}, {&NsysReader::read_kernels, 0.3},
+      {&NsysReader::read_copies, 0.35}, {&NsysReader::read_memsets, 0.4},
+      {&NsysReader::read_graphs, 0.45}, {&NsysReader::read_launches, 0.6},
+      {&NsysReader::read_ranges, 0.8}};
   for (const auto& [step, done] : steps) {
     (this->*step)();
     options_.progress(done);
@@ -321,6 +357,12 @@ ImportResult NsysReader::read(const std::string& output) {
   if (database_.columns(kRuntime).empty()) {
     meta.notes.push_back(
         {"The export has no CUDA API calls: which range launched a kernel is not known."});
+  }
+  if (graphs_ > 0) {
+    meta.notes.push_back({fmt::format(
+        "{} launches of CUDA graphs were recorded as a whole, without their kernels: record with "
+        "--cuda-graph-trace=node for them.",
+        graphs_)});
   }
   if (database_.columns(kNvtx).empty()) {
     meta.notes.push_back(

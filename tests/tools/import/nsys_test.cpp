@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "tests/tools/import/imported.h"
+#include "tools/import/torch_nvtx.h"
 
 namespace rooftop::import::testing {
 namespace {
@@ -145,6 +146,44 @@ TEST(Nsys, SecretsAreNotCopied) {
   const Trace t = import_sql(join({kStrings, kKernels, kRuntime, kNvtx, kMore}));
   EXPECT_THAT(t.bytes, Not(HasSubstr("SECRET")));
   for (const std::string& text : t.strings) EXPECT_THAT(text, Not(HasSubstr("SECRET")));
+}
+
+TEST(Nsys, GraphsRecordedAsAWholeAreEvents) {
+  const Trace t = import_sql(join(
+      {kStrings, kKernels, kRuntime, kNvtx,
+       "CREATE TABLE CUPTI_ACTIVITY_KIND_GRAPH_TRACE (start INTEGER, end INTEGER, deviceId INTEGER,"
+       " graphId INTEGER, streamId INTEGER, correlationId INTEGER, globalPid INTEGER);"
+       "INSERT INTO CUPTI_ACTIVITY_KIND_GRAPH_TRACE VALUES"
+       " (5000, 9000, 0, 1, 7, 11, 0x1000005000000);"}));
+  const KernelRecord& graph = t.kernel_records.at(3);
+  EXPECT_EQ(t.text(graph.name), "(CUDA graph, recorded as a whole)");
+  EXPECT_EQ(graph.end.ns - graph.begin.ns, 4000);
+  EXPECT_EQ(t.chain(graph.scope), "layer 0 < step");
+  EXPECT_THAT(t.notes(), HasSubstr("--cuda-graph-trace=node"));
+}
+
+TEST(Nsys, RangesOfEmitNvtxAreOperatorsWithShapes) {
+  const auto parsed = [](std::string_view text) {
+    const auto name = parse_torch_nvtx(text);
+    return name ? std::string(name->name) + '|' + name->shapes : "none";
+  };
+  EXPECT_EQ(parsed("aten::mm, seq = 12, op_id = 34, sizes = [[16, 1024], [1024, 64], []]"),
+            "aten::mm|[16,1024][1024,64]");
+  EXPECT_EQ(parsed("aten::add, op_id = 34, sizes = [[], [4]], input_op_ids = [(1,0)]"),
+            "aten::add|[][4]");
+  EXPECT_EQ(parsed("autograd::engine, seq = 3"), "autograd::engine|");
+  EXPECT_EQ(parsed("aten::mm, sizes = [[1, 2"), "aten::mm|");
+  EXPECT_EQ(parsed("aten::mm, sizes = [x]]]]]"), "aten::mm|");
+  EXPECT_EQ(parsed("layer 0"), "none");
+  EXPECT_EQ(parsed(", seq = 3"), "none");
+  const Trace t = import_sql(join(
+      {kStrings, kKernels, kRuntime,
+       "CREATE TABLE NVTX_EVENTS (start INTEGER, end INTEGER, eventType INTEGER, text TEXT,"
+       " globalTid INTEGER); INSERT INTO NVTX_EVENTS VALUES"
+       " (900, 1200, 59, 'aten::mm, op_id = 7, sizes = [[2, 3], [3, 4]]', 0x1000005000006);"}));
+  const ScopeRecord& scope = t.scope(t.kernel_records.at(0).scope);
+  EXPECT_EQ(t.text(scope.name), "aten::mm");
+  EXPECT_EQ(t.text(scope.args), "[2,3][3,4]");
 }
 
 TEST(Nsys, TablesMayBeMissing) {
