@@ -134,6 +134,13 @@ Phase phase_of_rows(double query_rows, double keys) {
   return Phase::kUnknown;
 }
 
+// Engines that join the sequences of a batch to one list of tokens compute logits for one row of
+// each: as many rows of the head as tokens are one token a sequence.
+bool one_row_each(const StepEvidence& evidence) {
+  return evidence.embedding != nullptr && evidence.embedding->batch == 0 &&
+         evidence.embedding->rows > 0 && evidence.embedding->rows == evidence.head_rows;
+}
+
 Phase phase_of(const StepEvidence& evidence, const RangeMeaning& annotation) {
   if (evidence.training) return Phase::kUnknown;
   if (annotation.phase != Phase::kUnknown) return annotation.phase;
@@ -143,6 +150,7 @@ Phase phase_of(const StepEvidence& evidence, const RangeMeaning& annotation) {
   if (evidence.embedding != nullptr && evidence.embedding->batch > 0) {
     return phase_of_rows(evidence.embedding->rows, 0);
   }
+  if (!evidence.init && one_row_each(evidence)) return Phase::kAr;
   if (evidence.init != evidence.ar) return evidence.init ? Phase::kInit : Phase::kAr;
   return evidence.init ? Phase::kMixed : Phase::kUnknown;
 }
@@ -207,6 +215,8 @@ Step infer_step(std::span<const Token> tokens, const RecordedShapes& shapes,
     step.shape.total_query_tokens = annotated;
   } else if (evidence.embedding != nullptr && evidence.embedding->batch > 0) {
     set_uniform(step, evidence.embedding->batch, evidence.embedding->rows, 0, evidence.head_rows);
+  } else if (step.phase == Phase::kAr && one_row_each(evidence)) {
+    set_uniform(step, evidence.head_rows, 1, 0, evidence.head_rows);
   } else {
     step.shape.logit_rows = evidence.head_rows;
     step.shape.total_query_tokens = evidence.rows;

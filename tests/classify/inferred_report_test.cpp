@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "profiler/roofline/launch_stream.h"
 #include "profiler/roofline/report.h"
@@ -28,18 +29,24 @@ constexpr char kGemm[] =
 // A decode step of a model of two layers: h 8, n 4, d 2, fused QKV and gate/up, FFN 12, batch 3.
 class ForeignTrace {
  public:
-  ForeignTrace() : trace_(foreign_meta()) {}
+  ForeignTrace() : ForeignTrace("[20,8][3,1]", "[3,8][8,20]", "[3,4,1,2][3,2,9,2][3,2,9,2]") {}
+  // Shapes of the embedding, of the head, and of attention's call.
+  ForeignTrace(std::string embedding, std::string head, std::string attention)
+      : trace_(foreign_meta()),
+        embedding_(std::move(embedding)),
+        head_(std::move(head)),
+        attention_(std::move(attention)) {}
 
   void step() {
-    kernel("aten::embedding", "[20,8][3,1]", "indexSelectSmallIndex<c10::BFloat16>");
+    kernel("aten::embedding", embedding_, "indexSelectSmallIndex<c10::BFloat16>");
     for (int layer = 0; layer < 2; ++layer) {
       kernel("aten::rms_norm", "[3,1,8][][8]", "fused_norm_of_some_kind");
       kernel("aten::mm", "[3,8][8,16]", kGemm);
       kernel("", "", "rotary_embedding_kernel");
-      kernel("aten::scaled_dot_product_attention", "[3,4,1,2][3,2,9,2][3,2,9,2]",
-             "pytorch_flash::flash_fwd_splitkv_kernel<128>");
-      kernel("aten::scaled_dot_product_attention", "[3,4,1,2][3,2,9,2][3,2,9,2]",
-             "pytorch_flash::flash_fwd_splitkv_combine_kernel<128>");
+      kernel("aten::scaled_dot_product_attention", attention_,
+             "flash::flash_fwd_splitkv_kernel<128>");
+      kernel("aten::scaled_dot_product_attention", attention_,
+             "flash::merge_attn_states_kernel<128>");
       kernel("aten::mm", "[3,8][8,8]", kGemm);
       kernel("aten::rms_norm", "[3,1,8][][8]", "fused_norm_of_some_kind");
       kernel("aten::mm", "[3,8][8,24]", kGemm);
@@ -47,7 +54,7 @@ class ForeignTrace {
       kernel("aten::mm", "[3,12][12,8]", kGemm);
     }
     kernel("aten::rms_norm", "[3,1,8][][8]", "fused_norm_of_some_kind");
-    kernel("aten::mm", "[3,8][8,20]", kGemm);
+    kernel("aten::mm", head_, kGemm);
     kernel("", "", "a_kernel_that_nobody_knows");
   }
 
@@ -69,6 +76,9 @@ class ForeignTrace {
   }
 
   TraceBuilder trace_;
+  std::string embedding_;
+  std::string head_;
+  std::string attention_;
   std::int64_t now_ = 10'000;
 };
 
@@ -114,6 +124,20 @@ TEST(InferredReport, SixSeriesOfARecordingWithShapes) {
   double all = 0;
   for (const auto& [name, share] : report.shares()) all += share;
   EXPECT_NEAR(all, 1, 1e-9);
+}
+
+TEST(InferredReport, AsManyRowsOfTheHeadAsTokensAreDecode) {
+  const auto phase_of = [](const std::string& tokens) {
+    ForeignTrace trace("[20,8][" + tokens + "]", "[" + tokens + ",8][8,20]", "");
+    trace.step();
+    trace.step();
+    const Report report = build_report({trace.path()}, {});
+    return row(report, "qkv mlp ar") != nullptr && report.points(0).batch() == 2;
+  };
+  EXPECT_TRUE(phase_of("3"));
+  ForeignTrace prompt("[20,8][3]", "[1,8][8,20]", "");
+  prompt.step();
+  EXPECT_NE(row(build_report({prompt.path()}, {}), "qkv unknown"), nullptr);
 }
 
 TEST(InferredReport, ALaunchThatNothingDecidesIsUnclassified) {
@@ -162,6 +186,83 @@ TEST(InferredReport, WithoutAnyStructureAllTimeIsStillAccountedFor) {
   const Report report = build_report({trace.path()}, {});
   EXPECT_EQ(report.runs(0).steps(), 1U);
   EXPECT_NEAR(report.shares().at("unclassified"), 0.5, 1e-12);
+}
+
+// An engine that marks its steps, and nothing within them; its decode steps are CUDA graphs, whose
+// kernels know the scope around their launch alone.
+TEST(InferredReport, StepsOfOursWithoutOperators) {
+  Meta meta = foreign_meta();
+  meta.model = tiny_model();
+  meta.model.layers = 2;
+  meta.capture = "timeline";
+  TraceBuilder trace(meta);
+  std::int64_t now = 1000;
+  for (int i = 0; i < 3; ++i) {
+    const bool decode = i > 0;
+    const ScopeId step = trace.begin_step(
+        {.phase = decode ? Phase::kAr : Phase::kInit, .batch = 2, .query_tokens = decode ? 1U : 8U},
+        now);
+    const auto kernel = [&](const char* name) {
+      KernelRecord record;
+      record.id = trace.next_kernel();
+      record.begin = {now};
+      record.end = {now += 100};
+      record.name = trace.writer().intern(name);
+      (decode ? record.launch_scope : record.scope) = step;
+      record.graph_node = decode ? 100 + record.id : 0;
+      EXPECT_TRUE(trace.writer().add(record).ok());
+    };
+    for (int layer = 0; layer < 2; ++layer) {
+      for (const char* name : {"rmsnorm", kGemm, "rope_f16", "flash_attention_f16", kGemm,
+                               "rmsnorm", kGemm, "swiglu_f16", kGemm}) {
+        kernel(name);
+      }
+    }
+    kernel("rmsnorm");
+    kernel(kGemm);
+    trace.end_step(step, now);
+  }
+  const Report report = build_report({trace.path()}, {});
+  EXPECT_EQ(report.runs(0).steps(), 3U);
+  EXPECT_EQ(row(report, "qkv mlp init")->calls(), 2U);
+  EXPECT_EQ(row(report, "qkv mlp ar")->calls(), 4U);
+  EXPECT_DOUBLE_EQ(row(report, "qkv mlp init")->flops(), 2 * 2.0 * 16 * 8 * 16);
+  EXPECT_EQ(row(report, "lm_head ar")->calls(), 2U);
+  EXPECT_EQ(report.shares().at("unclassified"), 0);
+}
+
+TEST(InferredReport, ScopesOfOursAreNeverOverruled) {
+  TraceBuilder trace([] {
+    Meta meta = tiny_meta();
+    meta.capture = "timeline";
+    return meta;
+  }());
+  const ScopeId step = trace.begin_step({}, 100);
+  const KernelId id = trace.op(step, Operator::kSampling, -1, 100, 200);
+  EXPECT_NE(id, 0U);
+  trace.kernel(step, 200, 300, 0, "rms_norm");
+  trace.end_step(step, 300);
+  const Report report = build_report({trace.path()}, {});
+  EXPECT_EQ(row(report, "sampling ar")->calls(), 1U);
+  EXPECT_EQ(row(report, "norm ar")->calls(), 1U);
+}
+
+TEST(InferredReport, RangesThatEncloseEachOtherInACircleEnd) {
+  TraceBuilder trace(foreign_meta());
+  for (const auto& [id, parent] : {std::pair<ScopeId, ScopeId>{1, 2}, {2, 1}, {3, 3}}) {
+    ScopeRecord record;
+    record.id = id;
+    record.parent = parent;
+    record.kind = ScopeKind::kForeign;
+    record.name = trace.writer().intern("aten::mm");
+    record.args = trace.writer().intern("[4294967295,4294967295][4294967295,4294967295]");
+    EXPECT_TRUE(trace.writer().add(record).ok());
+  }
+  trace.kernel(1, 100, 200, 0, kGemm);
+  trace.kernel(3, 200, 300, 0, "flash_fwd_kernel");
+  trace.kernel(99, 300, 400, 0, kGemm);
+  // An attention kernel that a product's operator launched: the signals disagree.
+  EXPECT_DOUBLE_EQ(build_report({trace.path()}, {}).shares().at("unclassified"), 1);
 }
 
 }  // namespace
