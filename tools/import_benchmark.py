@@ -100,6 +100,7 @@ def main():
     parser.add_argument("rooftop", help="the command")
     parser.add_argument("--megabytes", type=int, default=500)
     parser.add_argument("--packed", action="store_true", help="read a .json.gz")
+    parser.add_argument("--only", default="", help="readers whose names contain this")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -108,6 +109,8 @@ def main():
         print(f"{size / 1e6:.0f} MB of JSON{' in a .gz' if options.packed else ''}, {kernels} kernels; best of "
               f"{options.repeats}\n\n| reader | seconds | CPU seconds | MB/s | peak MiB |\n|---|---|---|---|---|")
         for name, command in readers(options, trace):
+            if options.only not in name:
+                continue
             runs = [timed(command) for _ in range(options.repeats)]
             seconds, cpu, memory = min(r[0] for r in runs), min(r[1] for r in runs), max(r[2] for r in runs)
             if name == "rooftop import" and f"{kernels} kernels" not in runs[0][3]:
