@@ -68,11 +68,18 @@ void add_amplification(Report& report) {
                   worst->operator_(), worst->phase(), worst->batch(), worst->length(), ratio));
 }
 
-// The point that moved the smallest part of what must move at least once, had it not been near.
+bool is_product(const Point& point) {
+  return !point.series().empty() || point.operator_() == name_of(Operator::kOProj) ||
+         point.operator_() == name_of(Operator::kLmHead);
+}
+
+// The product that moved the smallest part of what must move at least once, had it not been near.
+// What an elementwise operator reads was written just before, and is often near: that is no news.
 void add_cached(Report& report) {
   const Point* least = nullptr;
   for (const Point& point : report.points()) {
     if (!point.has_amplification() || point.amplification() >= kCachedWorthTelling) continue;
+    if (!is_product(point)) continue;
     if (least == nullptr || point.amplification() < least->amplification()) least = &point;
   }
   if (least == nullptr) return;
@@ -81,11 +88,6 @@ void add_cached(Report& report) {
                           "caches held the rest.",
                           least->operator_(), least->phase(), least->batch(), least->length(),
                           least->amplification()));
-}
-
-bool is_product(const Point& point) {
-  return !point.series().empty() || point.operator_() == name_of(Operator::kOProj) ||
-         point.operator_() == name_of(Operator::kLmHead);
 }
 
 // Products whose hardware executes more operations than their shapes need, or, if the counters are
