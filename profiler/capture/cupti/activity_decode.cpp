@@ -54,7 +54,7 @@ void place(GpuSpan& span, const Record& r) {
 }
 
 // What must be there of a record of this kind before it is read; 0: the kind is not read here.
-std::size_t least_size(CUpti_ActivityKind kind) {
+std::size_t least_size(std::uint32_t kind) {
   switch (kind) {
     case CUPTI_ACTIVITY_KIND_KERNEL:
     case CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL:
@@ -107,7 +107,7 @@ void ActivityDecoder::decode(std::uint8_t* buffer, std::size_t valid, ActivityVi
 bool ActivityDecoder::decode_record(const std::uint8_t* record, std::size_t room,
                                     ActivityVisitor& visitor) {
   if (room < sizeof(CUpti_Activity)) return false;
-  const CUpti_ActivityKind kind = read<CUpti_Activity>(record).kind;
+  const std::uint32_t kind = kind_of(record);
   if (room < least_size(kind)) return false;
   ++counts_.records;
   switch (kind) {
@@ -233,7 +233,7 @@ void ActivityDecoder::graph(const std::uint8_t* record, ActivityVisitor& visitor
 void ActivityDecoder::api_call(const std::uint8_t* record, ActivityVisitor& visitor) {
   const auto r = read<CUpti_ActivityAPI>(record);
   ApiCall call;
-  call.runtime = r.kind == CUPTI_ACTIVITY_KIND_RUNTIME;
+  call.runtime = kind_of(record) == CUPTI_ACTIVITY_KIND_RUNTIME;
   call.function = r.cbid;
   call.thread = r.threadId;
   call.correlation = r.correlationId;
@@ -246,17 +246,18 @@ void ActivityDecoder::api_call(const std::uint8_t* record, ActivityVisitor& visi
 
 void ActivityDecoder::external_id(const std::uint8_t* record, ActivityVisitor& visitor) {
   const auto r = read<CUpti_ActivityExternalCorrelation>(record);
-  visitor.visit(
-      ExternalId{static_cast<std::uint32_t>(r.externalKind), r.externalId, r.correlationId});
+  const std::uint32_t kind =
+      enum_at(record, offsetof(CUpti_ActivityExternalCorrelation, externalKind));
+  visitor.visit(ExternalId{kind, r.externalId, r.correlationId});
 }
 
 void ActivityDecoder::overhead(const std::uint8_t* record, ActivityVisitor& visitor) {
   const auto r = read<CUpti_ActivityOverhead3>(record);
-  // "Client is responsible for freeing this memory": documented for this one kind.
-  if (owns_details_ && r.overheadKind == CUPTI_ACTIVITY_OVERHEAD_COMMAND_BUFFER_FULL)
-    std::free(r.overheadData);
   ProfilerOverhead overhead;
-  overhead.kind = static_cast<std::uint32_t>(r.overheadKind);
+  overhead.kind = enum_at(record, offsetof(CUpti_ActivityOverhead3, overheadKind));
+  // "Client is responsible for freeing this memory": documented for this one kind.
+  if (owns_details_ && overhead.kind == CUPTI_ACTIVITY_OVERHEAD_COMMAND_BUFFER_FULL)
+    std::free(r.overheadData);
   if (set_times(r.start, r.end, overhead.begin, overhead.end)) {
     ++counts_.others;
     return;

@@ -70,21 +70,22 @@ Pointerless without_pointers(const CuptiApi& api, const std::uint8_t* buffer, st
          CUPTI_SUCCESS) {
     const auto* address = reinterpret_cast<const std::uint8_t*>(record);
     const auto at = static_cast<std::size_t>(address - buffer);
-    const bool is_kernel = record->kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL ||
-                           record->kind == CUPTI_ACTIVITY_KIND_KERNEL;
+    const std::uint32_t kind = kind_of(address);
+    const bool is_kernel =
+        kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL || kind == CUPTI_ACTIVITY_KIND_KERNEL;
     if (is_kernel && at + sizeof(KernelRecord9) <= valid) {
       const char* name = nullptr;
       std::memcpy(&name, address + offsetof(KernelRecord9, name), sizeof name);
       zero_kernel(out, at, name);
-    } else if (record->kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
+    } else if (kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
       zero_pointer(out, at + offsetof(CopyRecord5, reserved0));
-    } else if (record->kind == CUPTI_ACTIVITY_KIND_MEMCPY2) {
+    } else if (kind == CUPTI_ACTIVITY_KIND_MEMCPY2) {
       zero_pointer(out, at + offsetof(CUpti_ActivityMemcpyPtoP4, reserved0));
-    } else if (record->kind == CUPTI_ACTIVITY_KIND_MEMSET) {
+    } else if (kind == CUPTI_ACTIVITY_KIND_MEMSET) {
       zero_pointer(out, at + offsetof(CUpti_ActivityMemset4, reserved0));
-    } else if (record->kind == CUPTI_ACTIVITY_KIND_GRAPH_TRACE) {
+    } else if (kind == CUPTI_ACTIVITY_KIND_GRAPH_TRACE) {
       zero_pointer(out, at + offsetof(CUpti_ActivityGraphTrace2, reserved));
-    } else if (record->kind == CUPTI_ACTIVITY_KIND_OVERHEAD) {
+    } else if (kind == CUPTI_ACTIVITY_KIND_OVERHEAD) {
       zero_pointer(out, at + offsetof(CUpti_ActivityOverhead3, overheadData));
     }
   }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "profiler/capture/cupti/cupti_api.h"
@@ -58,5 +60,18 @@ ROOFTOP_SAME_COPY_OFFSET(graphNodeId);
 ROOFTOP_SAME_COPY_OFFSET(graphId);
 #undef ROOFTOP_SAME_COPY_OFFSET
 #undef ROOFTOP_SAME_OFFSET
+
+// An enumeration of CUPTI's as the number that it is: a library newer than the headers has values
+// that are not of the type.
+inline std::uint32_t enum_at(const std::uint8_t* record, std::size_t offset) {
+  std::uint32_t value = 0;
+  static_assert(sizeof value == sizeof(CUpti_ActivityKind));
+  std::memcpy(&value, record + offset, sizeof value);
+  return value;
+}
+
+inline std::uint32_t kind_of(const std::uint8_t* record) {
+  return enum_at(record, offsetof(CUpti_Activity, kind));
+}
 
 }  // namespace rooftop::capture

@@ -12,7 +12,7 @@ namespace rooftop::capture::testing {
 
 // Bytes of a record in a library's buffers; 0: a kind that is not made here. CUDA 12's kernels are
 // shorter than CUDA 13's, its copies than 12.8's.
-inline std::size_t record_stride(CUpti_ActivityKind kind, bool cuda12 = false) {
+inline std::size_t record_stride(std::uint32_t kind, bool cuda12 = false) {
   switch (kind) {
     case CUPTI_ACTIVITY_KIND_KERNEL:
     case CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL:
@@ -42,15 +42,16 @@ template <bool kCuda12>
 CUptiResult CUPTIAPI walk(std::uint8_t* buffer, std::size_t valid, CUpti_Activity** record) {
   if (buffer == nullptr) return CUPTI_ERROR_INVALID_PARAMETER;
   std::uint8_t* next = buffer;
-  if (*record != nullptr)
-    next = reinterpret_cast<std::uint8_t*>(*record) + record_stride((*record)->kind, kCuda12);
+  if (*record != nullptr) {
+    next = reinterpret_cast<std::uint8_t*>(*record);
+    next += record_stride(kind_of(next), kCuda12);
+  }
   const auto room = static_cast<std::size_t>(buffer + valid - next);
   if (room == 0) return CUPTI_ERROR_MAX_LIMIT_REACHED;
   if (room < sizeof(CUpti_Activity)) return CUPTI_ERROR_INVALID_KIND;
-  auto* found = reinterpret_cast<CUpti_Activity*>(next);
-  const std::size_t stride = record_stride(found->kind, kCuda12);
+  const std::size_t stride = record_stride(kind_of(next), kCuda12);
   if (stride == 0 || stride > room) return CUPTI_ERROR_INVALID_KIND;
-  *record = found;
+  *record = reinterpret_cast<CUpti_Activity*>(next);
   return CUPTI_SUCCESS;
 }
 
