@@ -71,6 +71,10 @@ ModelShape shape_of_config(const fs::path& path) {
   shape.kv_heads = d.get("num_key_value_heads", shape.heads);
   shape.head_dim = d.get("head_dim", shape.hidden / shape.heads);
   shape.ffn = d.need("intermediate_size");
+  // The closed forms know no experts: no FLOPs of the MLP rather than wrong ones.
+  for (const char* experts : {"num_experts", "num_local_experts", "n_routed_experts"}) {
+    if (d.get(experts, 0) > 0) shape.ffn = 0;
+  }
   shape.vocab = d.need("vocab_size");
   shape.max_positions = d.get("max_position_embeddings", 0);
   return shape;

@@ -11,6 +11,7 @@ LayerProducts::LayerProducts(std::span<Token> tokens, std::span<const ProductSiz
     : tokens_(tokens),
       sizes_(sizes),
       by_norms_(rules.intern("order: between attention, norms and activation")),
+      by_experts_(rules.intern("order: in front of a mixture of experts")),
       by_count_(rules.intern("order: number of products between two layers' attention")) {}
 
 std::vector<LayerProducts::Segment> LayerProducts::segments(TokenRange range) const {
@@ -40,6 +41,25 @@ std::vector<LayerProducts::Segment> LayerProducts::segments(TokenRange range) co
       if (!parts.back().multiplies) parts.back().before_last_activation = parts.back().size();
       parts.back().multiplies = true;
     }
+  }
+  return parts;
+}
+
+std::vector<LayerProducts::Segment> LayerProducts::parts_of(TokenRange range) {
+  constexpr OperatorSet kExperts = kGateUp | kGateUpAct | kDown;
+  std::vector<Segment> parts = segments(range);
+  for (Segment& part : parts) {
+    const auto is_expert = [&](std::size_t i) { return (tokens_[i].operators & ~kExperts) == 0; };
+    // One product in front of the experts' two chooses among them.
+    if (part.size() != 3 || is_expert(part.products[0]) || !is_expert(part.products[1]) ||
+        !is_expert(part.products[2])) {
+      continue;
+    }
+    Token& router = tokens_[part.products[0]];
+    if (!router.decided()) router.decide(kOther, by_experts_);
+    part.products.erase(part.products.begin());
+    if (part.before_first_activation > 0) --part.before_first_activation;
+    if (part.before_last_activation > 0) --part.before_last_activation;
   }
   return parts;
 }
@@ -149,7 +169,7 @@ bool LayerProducts::decide(const std::vector<Role>& roles, RuleTexts::Id why) {
 }
 
 BlockLabels LayerProducts::block(TokenRange range) {
-  std::vector<Segment> parts = segments(range);
+  std::vector<Segment> parts = parts_of(range);
   BlockLabels labels{.next_layer = range.end, .layers_end = range.end, .head = {}};
   if (parts.empty()) return labels;
   std::size_t qkv = parts.size() - 1;
@@ -175,7 +195,7 @@ BlockLabels LayerProducts::block(TokenRange range) {
 }
 
 std::size_t LayerProducts::entry(TokenRange range) {
-  const std::vector<Segment> parts = segments(range);
+  const std::vector<Segment> parts = parts_of(range);
   if (parts.empty()) return range.end;
   std::vector<Role> roles;
   if (norms_part_qkv_ && parts.size() >= 3) {
@@ -192,7 +212,7 @@ std::size_t LayerProducts::entry(TokenRange range) {
 }
 
 ExitLabels LayerProducts::exit(TokenRange range) {
-  const std::vector<Segment> parts = segments(range);
+  const std::vector<Segment> parts = parts_of(range);
   ExitLabels labels{.layers_end = range.end, .head = {}};
   std::vector<Role> roles;
   if (parts.empty()) return labels;

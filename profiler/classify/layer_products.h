@@ -54,6 +54,8 @@ class LayerProducts {
   };
 
   [[nodiscard]] std::vector<Segment> segments(TokenRange range) const;
+  // Segments without the product that routes tokens to experts.
+  std::vector<Segment> parts_of(TokenRange range);
   [[nodiscard]] Operator first_of_two(const Segment& segment, std::size_t first) const;
   // Roles of products [from, to) of a segment as an MLP, as QKV; false where they fit neither.
   bool mlp_roles(const Segment& segment, std::size_t from, std::size_t to,
@@ -71,6 +73,7 @@ class LayerProducts {
   std::span<Token> tokens_;
   std::span<const ProductSize> sizes_;
   RuleTexts::Id by_norms_;
+  RuleTexts::Id by_experts_;
   RuleTexts::Id by_count_;
   bool norms_part_qkv_ = false;  // norms of Q and K stand between the three products
 };

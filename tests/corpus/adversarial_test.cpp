@@ -164,6 +164,30 @@ TEST(Adversarial, PromptsAndDecodeInOneStepAreMixed) {
   EXPECT_DOUBLE_EQ(found.steps[0].shape.total_query_tokens, 203);
 }
 
+TEST(Adversarial, AMixtureOfExpertsHasARouter) {
+  StepPattern pattern = pattern_of("vllm");
+  const auto norm = pattern.layer[8];
+  std::vector<LabelledLaunch> layer(pattern.layer.begin(), pattern.layer.begin() + 9);
+  LabelledLaunch router = pattern.layer[1];
+  router.op = kOther;
+  LabelledLaunch choice = norm;
+  choice.name = "void vllm::moe::topkGatingSoftmax<float, 8, 128>";
+  choice.op = kOther;
+  LabelledLaunch experts = norm;
+  experts.name = "fused_moe_kernel";
+  experts.op = kGateUp;
+  const LabelledLaunch activation = pattern.layer[10];
+  LabelledLaunch down = experts;
+  down.op = kDown;
+  for (const LabelledLaunch& l : {router, choice, experts, activation, down}) layer.push_back(l);
+  pattern.layer = layer;
+  const Sequence s = repeat("experts", pattern, 6, 3);
+  const Classified found = classify(s.launches);
+  for (std::size_t i = 0; i < s.launches.size(); ++i) {
+    EXPECT_EQ(row_of(found.launches[i].op), row_of(s.launches[i].op)) << s.launches[i].name;
+  }
+}
+
 TEST(Adversarial, BlocksOfQueryRowsAreAPrompt) {
   StepPattern pattern = pattern_of("transformers eager");
   for (LabelledLaunch& l : pattern.layer) {
