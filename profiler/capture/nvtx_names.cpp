@@ -16,6 +16,7 @@ constexpr std::size_t kMaxDomains = 4096;
 constexpr std::size_t kMaxRegisteredBytes = std::size_t{16} << 20;
 
 struct Text {
+  Text* next = nullptr;  // registered ones: all of them are kept
   std::uint32_t length = 0;
   std::array<char, kMaxScopeName> bytes;  // allocated only as far as `length`
 };
@@ -92,6 +93,7 @@ Text* allocate_text(std::string_view text) noexcept {
   void* memory = ::operator new(offsetof(Text, bytes) + text.size(), std::nothrow);
   if (memory == nullptr) return nullptr;
   auto* out = static_cast<Text*>(memory);
+  out->next = nullptr;
   out->length = static_cast<std::uint32_t>(text.size());
   std::memcpy(static_cast<char*>(memory) + offsetof(Text, bytes), text.data(), text.size());
   return out;
@@ -104,6 +106,14 @@ Domain* find_domain(Domain* list, std::string_view name) noexcept {
     if (view(*list->name) == name) return list;
   }
   return nullptr;
+}
+
+Text* kept(Text* text) noexcept {
+  static constinit std::atomic<Text*> all{nullptr};
+  text->next = all.load(std::memory_order_relaxed);
+  while (!all.compare_exchange_weak(text->next, text, std::memory_order_acq_rel)) {
+  }
+  return text;
 }
 
 nvtxDomainHandle_t handle(void* object) noexcept { return static_cast<nvtxDomainHandle_t>(object); }
@@ -172,7 +182,7 @@ nvtxStringHandle_t register_text(const NvtxMessage& message) noexcept {
   const std::size_t cost = length + sizeof(void*) * 4;  // with what the allocator adds
   Text* text = forgotten;
   if (used.fetch_add(cost, std::memory_order_relaxed) + cost <= kMaxRegisteredBytes) {
-    if (Text* made = allocate_text({bytes.data(), length})) text = made;
+    if (Text* made = allocate_text({bytes.data(), length})) text = kept(made);
   } else {
     used.fetch_sub(cost, std::memory_order_relaxed);
   }

@@ -17,7 +17,7 @@ LateSources::LateSources(std::string output, std::uint64_t max_bytes)
 void LateSources::begin(Plan plan) noexcept try {
   plan_ = std::move(plan);
   for (const capture::SourceMaker& make : plan_.now) start_one(make);
-  has_waiting_.store(!plan_.after_init.empty(), std::memory_order_release);
+  awaits_driver_.store(true, std::memory_order_release);
 } catch (const std::exception& e) {
   say(std::string("kernels are not recorded: ") + e.what());
 }
@@ -36,16 +36,17 @@ void LateSources::start_one(const capture::SourceMaker& make) {
   count_.store(used + 1, std::memory_order_release);
 }
 
-void LateSources::start_waiting() {
-  if (!has_waiting_.load(std::memory_order_acquire) || !driver_is_ready()) return;
-  has_waiting_.store(false, std::memory_order_relaxed);
+void LateSources::start_when_ready() {
+  if (!awaits_driver_.load(std::memory_order_acquire) || !driver_is_ready()) return;
+  awaits_driver_.store(false, std::memory_order_relaxed);
+  if (plan_.when_ready != nullptr) plan_.when_ready();
   for (const capture::SourceMaker& make : plan_.after_init) start_one(make);
   if (count_.load(std::memory_order_relaxed) > 0) return;
   for (const capture::SourceMaker& make : plan_.instead) start_one(make);
 }
 
 void LateSources::drain(capture::RecordSink& sink) {
-  if (!stopped_.load(std::memory_order_acquire)) start_waiting();
+  if (!stopped_.load(std::memory_order_acquire)) start_when_ready();
   const std::size_t count = count_.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < count; ++i) sources_[i]->drain(sink);
 }

@@ -26,6 +26,7 @@ class LateSources : public capture::RecordSource {
     // earlier.
     std::vector<capture::SourceMaker> after_init;
     std::vector<capture::SourceMaker> instead;  // where not one of the others could start
+    void (*when_ready)() noexcept = nullptr;    // on the session's thread, then
   };
   // Once.
   void begin(Plan plan) noexcept;
@@ -43,7 +44,7 @@ class LateSources : public capture::RecordSource {
   static constexpr std::size_t kMaxSources = 8;
 
   void start_one(const capture::SourceMaker& make);
-  void start_waiting();
+  void start_when_ready();
   void stop_at_limit();
 
   const std::string output_;
@@ -52,7 +53,7 @@ class LateSources : public capture::RecordSource {
   std::array<std::unique_ptr<capture::RecordSource>, kMaxSources> sources_;
   std::atomic<std::size_t> count_{0};
   Plan plan_;
-  std::atomic<bool> has_waiting_{false};
+  std::atomic<bool> awaits_driver_{false};
   std::atomic<bool> stopped_{false};
   std::vector<Note> refusals_;
   bool at_limit_ = false;

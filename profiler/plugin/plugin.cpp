@@ -179,6 +179,10 @@ void start_gpu(Recording& recording) {
     return capture::gpu_sources({.capture = capture, .devices = {}, .types = {}});
   };
   LateSources::Plan plan;
+  // Once more: the latest handler is the first to run, and CUDA's runtime registers its own when
+  // the driver is ready. After it there are no contexts, and no records of theirs.
+  plan.when_ready = []() noexcept { std::atexit(at_exit); };
+  std::atexit(at_exit);
   switch (recording.options.mode) {
     case Mode::kTimeline:
       plan.now = makers(GpuCapture::kTimeline);
@@ -220,8 +224,6 @@ void record_cuda() noexcept try {
   Recording& recording = *current.load();
   if (recording.cuda_seen.exchange(true)) return;
   start_gpu(recording);
-  // Once more: this handler runs before those that CUDA has registered meanwhile.
-  std::atexit(at_exit);
 } catch (const std::exception& e) {
   say(std::string("kernels are not recorded: ") + e.what());
 }
