@@ -1,5 +1,6 @@
 #include "profiler/capture/step_gate.h"
 
+#include <algorithm>
 #include <exception>
 
 namespace rooftop::capture {
@@ -20,25 +21,33 @@ StepGate::~StepGate() { set_step_listener(nullptr); }
 
 void StepGate::begin(ScopeId step, const nvtx::StepPayload& payload) noexcept {
   const std::lock_guard lock(mutex_);
-  if (current_ != 0) return;
+  if (current_ != 0) {  // beside another thread's step, which was asked about: it goes along
+    if (!recording_) leave_out(step);
+    return;
+  }
+  const bool can_pause = std::any_of(sources_.begin(), sources_.end(),
+                                     [](const auto& source) { return source->can_pause(); });
+  if (!can_pause) return;
   const bool record = budget_.next({.phase = static_cast<Phase>(payload.phase),
                                     .batch = payload.batch,
                                     .query_tokens = payload.query_tokens,
                                     .length = payload.length,
                                     .warmup = (payload.flags & nvtx::kWarmup) != 0});
-  if (!record) {
-    try {
-      left_out_.insert(step);
-    } catch (const std::exception&) {
-      return;  // no memory to remember it: the step is recorded
-    }
-  }
+  if (!record && !leave_out(step)) return;  // the step is recorded
   current_ = step;
   if (record != recording_) {
     for (const auto& source : sources_) record ? source->resume() : source->pause();
     recording_ = record;
   }
   began_ = now();
+}
+
+// False: no memory to remember it.
+bool StepGate::leave_out(ScopeId step) noexcept try {
+  left_out_.insert(step);
+  return true;
+} catch (const std::exception&) {
+  return false;
 }
 
 void StepGate::end(ScopeId step) noexcept {

@@ -36,6 +36,7 @@ class StepGate {
  private:
   void begin(ScopeId step, const nvtx::StepPayload& payload) noexcept;
   void end(ScopeId step) noexcept;
+  bool leave_out(ScopeId step) noexcept;
 
   std::span<const std::unique_ptr<RecordSource>> sources_;
   StepListener listener_;

@@ -10,6 +10,7 @@ against median. Writes {"kernels": [...], "rooftop_s": ..., "ncu_s": ...}: secon
 import argparse
 import json
 import pathlib
+import re
 import shutil
 import statistics
 import sys
@@ -21,8 +22,28 @@ FIGURES = ("dram_read_bytes", "dram_write_bytes", "tensor_flops")
 BIG = 10e6  # bytes above which they must agree within 2 %
 
 
+def plain_name(name):
+    """A kernel's name without what tools spell differently: anonymous namespaces, casts of template arguments, parameters.
+
+    >>> plain_name("void (anonymous namespace)::gemv<(int)8, (bool)1>(float*)")
+    'gemv<8,1>'
+    >>> plain_name("void <unnamed>::gemv<8, true>(float *)")
+    'gemv<8,1>'
+    """
+    name = re.sub(r"(\(anonymous namespace\)|<unnamed>)::", "", name)
+    name = re.sub(r"\((unsigned |signed )?(int|bool|long|char|short|long long)\)", "", name)
+    name = re.sub(r"\btrue\b", "1", re.sub(r"\bfalse\b", "0", name))
+    depth = 0
+    for i, c in enumerate(name):
+        depth += (c == "<") - (c == ">")
+        if c == "(" and depth == 0:
+            name = name[:i]
+            break
+    return re.sub(r"^void ", "", name).replace(" ", "")
+
+
 def signature(row):
-    return row["name"], row["grid"], row["block"]
+    return plain_name(row["name"]), row["grid"], row["block"]
 
 
 def medians(rows):
@@ -56,7 +77,7 @@ def compare(ours, theirs):
 
 
 def first_metrics(rooftop):
-    status, out, err, _ = commands.run([rooftop, "metrics", "--json"])
+    status, out, err, _ = commands.run([rooftop, "metrics", "--types", "bf16", "--json"])
     if status != 0:
         raise SystemExit(f"rooftop metrics: {commands.last_line(err)}")
     plan = json.loads(out)

@@ -11,7 +11,7 @@ files=(tools/rooftop tools/rooftop_cuda.so tools/rooftop_cuda_engine.so tools/li
   tests/roofs/cuda_module_test tests/inference/cuda/cuda_gpu_test tests/inference/cuda/cuda_kernel_benchmark
   tests/capture/cupti/capture_gpu_test tests/capture/cupti/capture_questions)
 rm -rf "$to"
-mkdir -p "$to/lib"
+mkdir -p "$to/lib/runtime"
 for file in "${files[@]}"; do
   mkdir -p "$to/$(dirname "$file")"
   cp "$build/$file" "$to/$file"
@@ -21,4 +21,5 @@ for file in "${files[@]}"; do
     grep -v -E '/(libc|libm|libdl|libpthread|librt|ld-linux[^/]*)\.so' | xargs -r -I{} cp -nL {} "$to/lib/"
 done
 strip "$to"/lib/*.so* 2>/dev/null || true
+mv "$to"/lib/lib{stdc++,gcc_s,z}.so* "$to/lib/runtime/" 2>/dev/null || true
 du -sh "$to"

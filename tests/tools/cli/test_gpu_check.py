@@ -37,6 +37,16 @@ def test_counters_are_compared_by_kernel_and_by_the_median(script):
     assert (only_ours, only_theirs) == (1, 1)
 
 
+def test_names_are_compared_whatever_their_spelling(script):
+    plain = script("ncu_check").plain_name
+    assert plain("void (anonymous namespace)::gemv<(int)8, (bool)1>(const float*, int)") == "gemv<8,1>"
+    assert plain("void <unnamed>::gemv<8, true>(const float *, int)") == "gemv<8,1>"
+    assert plain("gemv<(unsigned int)8, false>") == "gemv<8,0>"
+    assert plain("plain_kernel(float*)") == "plain_kernel"
+    assert plain("void f<g<(int)1>(int)>::h(int)") == "f<g<1>>::h"
+    assert plain("gemv<4, true>(int)") != plain("gemv<8, true>(int)")
+
+
 def test_a_difference_is_not_ok(script):
     ncu_check = script("ncu_check")
     rows, _, _ = ncu_check.compare([kernel("a", dram_read_bytes=103e6, tensor_flops=64)],

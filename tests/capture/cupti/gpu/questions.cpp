@@ -1,12 +1,17 @@
-// What only a GPU can say about CUPTI, as one JSON document: which form of ranges costs what, what
-// sampling gives at which interval, what patched counters count, what a graph shows. Prints to
-// stdout; each part runs although another fails.
+// What only a GPU can say about CUPTI: which form of ranges costs what, what sampling gives at
+// which interval, what patched counters count, what a graph shows. A question a process.
 #include <cuda_runtime.h>
 
+#include <chrono>
 #include <cstdio>
+#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
+#include "profiler/capture/cupti/cuda_driver.h"
 #include "profiler/capture/cupti/cupti_api.h"
+#include "profiler/capture/cupti/sampling.h"
 #include "profiler/capture/cupti/timeline.h"
 #include "tests/capture/cupti/collecting_sink.h"
 #include "tests/capture/cupti/gpu/range_trial.h"
@@ -21,10 +26,10 @@ constexpr int kLayers = 16;
 constexpr int kSteps = 4;
 
 const std::vector<RangeForm> kForms = {
-    {"a range a kernel, kernel replay", CUPTI_AutoRange, CUPTI_KernelReplay},
-    {"a range a kernel, user replay", CUPTI_AutoRange, CUPTI_UserReplay},
-    {"a range a step, user replay", CUPTI_UserRange, CUPTI_UserReplay},
-    {"a range a step, kernel replay", CUPTI_UserRange, CUPTI_KernelReplay}};
+    {"kernel-kernel-replay", CUPTI_AutoRange, CUPTI_KernelReplay},
+    {"kernel-user-replay", CUPTI_AutoRange, CUPTI_UserReplay},
+    {"step-user-replay", CUPTI_UserRange, CUPTI_UserReplay},
+    {"step-kernel-replay", CUPTI_UserRange, CUPTI_KernelReplay}};
 
 const std::vector<std::string> kBytes = {"dram__bytes_read.sum", "dram__bytes_write.sum",
                                          "gpu__time_duration.sum"};
@@ -66,104 +71,184 @@ ordered_json to_json(const RangeTrial& trial, double plain_s, int kernels) {
   return out;
 }
 
-// The same with and without gigabytes that a kernel might have written: a replay that saves memory
-// shows as time that grows with it.
-ordered_json forms_of(const CuptiApi& api, const std::string& chip,
-                      const std::vector<std::string>& metrics, Work& work, bool graph) {
-  ordered_json out;
+// With and without gigabytes that a kernel might have written: a replay that saves memory shows as
+// time that grows with it.
+ordered_json try_form(const CuptiApi& api, const RangeForm& form, bool sass, bool graph,
+                      bool much) {
+  std::string error;
+  Work work(kLayers);
+  work.capture();
   const double plain = work.seconds(kSteps, graph);
-  out["plain_step_s"] = plain;
+  const std::string chip = chip_of_device(api, error);
+  if (chip.empty()) return {{"error", error}};
+  void* more = nullptr;
+  if (much) check(cudaMalloc(&more, std::size_t{8} << 30), "cudaMalloc");
   const RangeStep step = [&](const auto& push, const auto& pop) {
     push();
     graph ? work.launch_graph() : work.step();
     work.wait();
     pop();
   };
-  for (const RangeForm& form : kForms) {
-    for (const bool much : {false, true}) {
-      void* more = nullptr;
-      if (much && cudaMalloc(&more, std::size_t{8} << 30) != cudaSuccess) continue;
-      const RangeTrial trial =
-          try_ranges(api, chip, metrics, form,
-                     static_cast<std::size_t>(work.kernels()) * kSteps + 64, kSteps, step);
-      (void)cudaFree(more);
-      out[form.name + (much ? ", 8 GiB more" : "")] = to_json(trial, plain, work.kernels());
-    }
-  }
+  const RangeTrial trial =
+      try_ranges(api, chip, sass ? patched() : with_tensor(chip), form,
+                 static_cast<std::size_t>(work.kernels()) * kSteps + 64, kSteps, step);
+  check(cudaFree(more), "cudaFree");
+  ordered_json out = to_json(trial, plain, work.kernels());
+  out["chip"] = chip;
+  out["plain_step_s"] = plain;
   return out;
 }
 
-ordered_json timeline_of(const CuptiApi& api, Work& work, bool graph, bool graph_level) {
+struct TimelineQuestion {
+  bool graph = false;
+  bool graph_level = false;
+  bool captured_while_on = false;      // else the graph was there before
+  bool captured_while_paused = false;  // does it stay silent?
+};
+
+ordered_json timeline_of(const CuptiApi& api, const TimelineQuestion& question) {
   constexpr int kMany = 50;
   ordered_json out;
-  const double before = work.seconds(kMany, graph);
+  Work work(kLayers);
+  work.capture();
+  const double before = work.seconds(kMany, question.graph);
   TimelineOptions options;
-  options.graph_level = graph_level;
+  options.graph_level = question.graph_level;
   const auto timeline = make_timeline(api, options);
-  if (const Status started = timeline->start(); !started.ok()) {
-    out["error"] = started.message();
-    return out;
-  }
-  const double during = work.seconds(kMany, graph);
+  if (const Status started = timeline->start(); !started.ok())
+    return {{"error", started.message()}};
+  if (question.captured_while_paused) timeline->pause();
+  if (question.captured_while_on || question.captured_while_paused) work.capture();
+  if (question.captured_while_paused) timeline->resume();
+  const double during = work.seconds(kMany, question.graph);
   timeline->stop();
   CollectingSink sink;
   timeline->drain(sink);
-  const double after = work.seconds(kMany, graph);
+  const double after = work.seconds(kMany, question.graph);
+  Meta meta;
+  timeline->describe(meta);
+  std::size_t with_node = 0;
+  for (const KernelRecord& k : sink.kernels) with_node += k.graph_node != 0 ? 1 : 0;
   out["before_s"] = before;
   out["cost"] = during / before - 1;
   out["added_us_a_kernel"] = (during - before) * 1e6 / work.kernels();
   out["after_over_before"] = after / before;
   out["kernels_expected"] = work.kernels() * (kMany + 1);
   out["kernels"] = sink.kernels.size();
-  std::size_t with_node = 0;
-  for (const KernelRecord& k : sink.kernels) with_node += k.graph_node != 0 ? 1 : 0;
   out["with_graph_node"] = with_node;
+  for (const Note& note : meta.notes) out["notes"].push_back(note.text);
   return out;
 }
 
-ordered_json answers(const CuptiApi& api) {
-  ordered_json out;
-  out["cupti"] = api.version;
-  std::string error;
+// Samples beside the timeline: do they keep up, do they lie on its clock, do they add up?
+ordered_json sampling_of(const CuptiApi& api, std::chrono::microseconds interval) {
+  constexpr int kMany = 100;
   Work work(kLayers);
-  work.capture();
-  out["expected"] = {{"copy_bytes", Work::kCopyBytes},
-                     {"tensor_flops", Work::kTensorFlops},
-                     {"ffma", Work::kFfma},
-                     {"hfma2", Work::kHfma2}};
-  // The timeline first: one kind of session may spoil another in one process.
-  out["timeline, eager"] = timeline_of(api, work, false, false);
-  out["timeline, graph nodes"] = timeline_of(api, work, true, false);
-  out["timeline, graphs as one"] = timeline_of(api, work, true, true);
-  const std::string chip = chip_of_device(api, error);
-  if (chip.empty()) {
-    out["error"] = error;
+  const double before = work.seconds(kMany, false);
+  const auto timeline = make_timeline(api, {});
+  if (const Status started = timeline->start(); !started.ok())
+    return {{"error", started.message()}};
+  SamplingOptions options;
+  options.interval = interval;
+  if (cuda_driver().driver == nullptr) return {{"error", cuda_driver().why.message()}};
+  const auto sampling = make_sampling(api, *cuda_driver().driver, options);
+  if (const Status started = sampling->start(); !started.ok())
+    return {{"error", started.message()}};
+  const Timestamp begin = now();
+  const double during = work.seconds(kMany, false);
+  const Timestamp end = now();
+  sampling->stop();
+  timeline->stop();
+  CollectingSink sink;
+  sampling->drain(sink);
+  timeline->drain(sink);
+  Meta meta;
+  sampling->describe(meta);
+  ordered_json out{{"cost", during / before - 1}, {"samples", sink.samples.size()}};
+  std::map<std::string, double> sums;
+  for (const SampleRecord& s : sink.samples) sums[sink.name_of(s.metric)] += s.value;
+  out["sums"] = sums;
+  out["copied_bytes"] = static_cast<double>(Work::kCopyBytes) * kLayers * (kMany + 1);
+  if (!sink.samples.empty()) {
+    out["first_after_begin_ns"] = sink.samples.front().begin.ns - begin.ns;
+    out["last_before_end_ns"] = end.ns - sink.samples.back().end.ns;
+    out["first_sample_ns"] = sink.samples.front().end.ns - sink.samples.front().begin.ns;
+  }
+  for (const DropRecord& d : sink.drops) out["dropped"].push_back(d.count);
+  for (const Note& note : meta.notes) out["notes"].push_back(note.text);
+  return out;
+}
+
+using Question = std::pair<std::string, std::function<ordered_json(const CuptiApi&)>>;
+
+std::vector<Question> questions() {
+  std::vector<Question> out;
+  const auto timeline = [&](const char* name, TimelineQuestion question) {
+    out.emplace_back(name, [question](const CuptiApi& api) { return timeline_of(api, question); });
+  };
+  timeline("timeline-eager", {});
+  timeline("timeline-graph", {.graph = true, .captured_while_on = true});
+  timeline("timeline-graph-from-before", {.graph = true});
+  timeline("timeline-graph-as-one", {.graph = true, .graph_level = true});
+  timeline("timeline-graph-captured-paused", {.graph = true, .captured_while_paused = true});
+  for (const RangeForm& form : kForms) {
+    for (const char* what : {"", "-graph", "-much-memory", "-sass"}) {
+      const std::string_view kind = what;
+      out.emplace_back("ranges-" + form.name + what, [form, kind](const CuptiApi& api) {
+        return try_form(api, form, kind == "-sass", kind == "-graph", kind == "-much-memory");
+      });
+    }
+  }
+  for (const int us : {5, 10, 20, 50, 100}) {
+    out.emplace_back("sampling-" + std::to_string(us) + "us", [us](const CuptiApi& api) {
+      return sampling_of(api, std::chrono::microseconds(us));
+    });
+  }
+  return out;
+}
+
+ordered_json answer(const CuptiApi& api, const std::string& name) {
+  for (const auto& [known, ask] : questions()) {
+    if (known != name) continue;
+    ordered_json out{{"question", name}, {"cupti", api.version}};
+    out["expected"] = {{"copy_bytes", Work::kCopyBytes},
+                       {"tensor_flops", Work::kTensorFlops},
+                       {"ffma", Work::kFfma},
+                       {"hfma2", Work::kHfma2}};
+    out.update(ask(api));
     return out;
   }
-  out["chip"] = chip;
-  out["ranges, eager"] = forms_of(api, chip, with_tensor(chip), work, false);
-  out["ranges, graph"] = forms_of(api, chip, with_tensor(chip), work, true);
-  out["patched counters, eager"] = forms_of(api, chip, patched(), work, false);
-  return out;
+  throw std::runtime_error("no such question: see --list");
 }
 
 }  // namespace
+
+// With --list the questions' names, with --work a little known work and no question; else the
+// answer to one, as JSON.
+int run(const std::string& wish) {
+  if (wish == "--list") {
+    for (const auto& [name, ask] : questions()) std::printf("%s\n", name.c_str());
+    return 0;
+  }
+  if (const std::string none = no_gpu(); !none.empty()) throw std::runtime_error(none);
+  if (wish == "--work") {
+    Work work(kLayers);
+    work.capture();
+    std::printf("%.0f us a step\n", work.seconds(kSteps, true) * 1e6);
+    return 7;  // a status to be told from any other
+  }
+  if (cupti().api == nullptr) throw std::runtime_error(cupti().why.message());
+  std::printf("%s\n", answer(*cupti().api, wish).dump(1).c_str());
+  return 0;
+}
+
 }  // namespace rooftop::capture::testing
 
-int main() {
-  using namespace rooftop::capture;
-  const std::string none = testing::no_gpu();
-  const CuptiLookup& lookup = cupti();
-  if (!none.empty() || lookup.api == nullptr) {
-    std::fprintf(stderr, "capture_questions: %s\n",
-                 none.empty() ? lookup.why.message().c_str() : none.c_str());
-    return 2;
-  }
+int main(int argc, char** argv) {
   try {
-    std::printf("%s\n", testing::answers(*lookup.api).dump(1).c_str());
+    return rooftop::capture::testing::run(argc == 2 ? argv[1] : "--list");
   } catch (const std::exception& e) {
     std::fprintf(stderr, "capture_questions: %s\n", e.what());
-    return 1;
+    return 2;
   }
-  return 0;
 }
