@@ -33,7 +33,6 @@ struct ValueTooLong : std::runtime_error {
 // What RapidJSON keeps the value in that it is reading.
 class BoundedAllocator {
  public:
-  static const bool kNeedFree = true;
   void* Malloc(std::size_t size) { return Realloc(nullptr, 0, size); }
   void* Realloc(void* old, std::size_t /*old_size*/, std::size_t size) {
     if (size == 0) {
