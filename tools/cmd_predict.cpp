@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -21,11 +22,13 @@ namespace fs = std::filesystem;
 
 void print_held_out(const std::vector<predict::HeldOut>& rows, bool json) {
   if (!json) {
-    fmt::print("{:<28}{:<8}{:<11}{:>8}{:>9}{:>9}\n", "held out", "gpu", "terms", "samples",
-               "median", "90 %");
+    std::size_t gpu_width = 6;
+    for (const auto& row : rows) gpu_width = std::max(gpu_width, row.gpu.size());
+    fmt::print("{:<28}{:<{}}  {:<11}{:>8}{:>9}{:>9}\n", "held out", "gpu", gpu_width, "terms",
+               "samples", "median", "90 %");
     for (const auto& row : rows) {
-      fmt::print("{:<28}{:<8}{:<11}{:>8}{:>8.1f}%{:>8.1f}%\n", row.held, row.gpu, row.terms,
-                 row.samples, row.median * 100, row.p90 * 100);
+      fmt::print("{:<28}{:<{}}  {:<11}{:>8}{:>8.1f}%{:>8.1f}%\n", row.held, row.gpu, gpu_width,
+                 row.terms, row.samples, row.median * 100, row.p90 * 100);
     }
     return;
   }
