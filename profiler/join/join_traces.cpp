@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <unordered_map>
@@ -306,7 +307,12 @@ JoinSummary join_traces(const std::string& timeline, const std::vector<std::stri
   note_spread(join, summary);
   meta.capture = (meta.capture.empty() ? "timeline" : meta.capture) + " + counters";
   const std::vector<SetId> sets = match_all(facts, join, summary);
-  write_joined(timeline, output, meta, sets, join, summary);
+  try {
+    write_joined(timeline, output, meta, sets, join, summary);
+  } catch (const InputError&) {
+    (void)std::remove(output.c_str());  // half a trace would pass for a truncated one
+    throw;
+  }
   return summary;
 }
 

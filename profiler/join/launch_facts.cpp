@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "profiler/classify/kernel_name.h"
 #include "profiler/classify/step_table.h"
 
 namespace rooftop::join {
@@ -104,7 +105,8 @@ class Launches : public trace::Visitor {
 
   std::uint32_t name_of(StringId id) {
     const auto [it, inserted] = names_.try_emplace(id);
-    if (inserted) it->second = signatures_.name(reader_.string(id));
+    // In one spelling: tools write the same name in different ways.
+    if (inserted) it->second = signatures_.name(normalised_kernel_name(reader_.string(id)));
     return it->second;
   }
 

@@ -171,6 +171,21 @@ TEST_F(JoinTracesTest, RecordingsOfOtherToolsNeedNotKnowSharedMemory) {
   EXPECT_EQ(join().joined_launches, 1U);
 }
 
+TEST_F(JoinTracesTest, ToolsSpellNamesInTheirOwnWays) {
+  const auto add = [](Recording& recording, std::string_view name) {
+    KernelRecord kernel;
+    kernel.id = 77;
+    kernel.name = recording.writer().intern(name);
+    kernel.grid = {7, 1, 1};
+    kernel.block = {128, 1, 1};
+    (void)recording.writer().add(kernel);
+  };
+  add(timeline_, "void (anonymous namespace)::gemv<(int)8, (bool)1>(const float*, int)");
+  add(counters_, "void <unnamed>::gemv<8, true>(const float *, int)");
+  counters_.counter(77, kBytes, 3);
+  EXPECT_EQ(join().joined_launches, 1U);
+}
+
 TEST_F(JoinTracesTest, WhatTheTimelineCountedItselfStays) {
   const auto kernels = timeline_.step(8, "ab");
   timeline_.counter(kernels[0], kBytes, 7, Provenance::kMeasured);
