@@ -132,6 +132,7 @@ inline CuptiApi fake_profiler_api(FakeProfiler& f) {
 #define ROOFTOP_PARAMS auto& params = *std::get<0>(std::tuple(p...));
 
   ROOFTOP_FAKE(cuptiSubscribe, {
+    const std::lock_guard lock(fake.mutex);
     const auto t = std::tuple(p...);
     *std::get<0>(t) = reinterpret_cast<CUpti_SubscriberHandle>(0x1);
     fake.callback = std::get<1>(t);
@@ -139,6 +140,7 @@ inline CuptiApi fake_profiler_api(FakeProfiler& f) {
     ++fake.open["subscriber"];
   })
   ROOFTOP_FAKE(cuptiUnsubscribe, {
+    const std::lock_guard lock(fake.mutex);
     fake.callback = nullptr;
     --fake.open["subscriber"];
   })
@@ -218,20 +220,24 @@ inline CuptiApi fake_profiler_api(FakeProfiler& f) {
     fake.max_ranges = params.maxRangesPerPass;
   })
   ROOFTOP_FAKE(cuptiRangeProfilerStart, {
+    const std::lock_guard lock(fake.mutex);
     fake.counting = true;
     fake.ranges = 0;
     ++fake.open["range pass"];
   })
   ROOFTOP_FAKE(cuptiRangeProfilerStop, {
+    const std::lock_guard lock(fake.mutex);
     fake.counting = false;
     --fake.open["range pass"];
   })
   ROOFTOP_FAKE(cuptiRangeProfilerDecodeData, {
+    const std::lock_guard lock(fake.mutex);
     ROOFTOP_PARAMS
     const std::size_t all = fake.ranges + fake.extra_ranges;
     params.numOfRangeDropped = all > fake.max_ranges ? all - fake.max_ranges : 0;
   })
   ROOFTOP_FAKE(cuptiRangeProfilerGetCounterDataInfo, {
+    const std::lock_guard lock(fake.mutex);
     ROOFTOP_PARAMS
     params.numTotalRanges = std::min(fake.ranges + fake.extra_ranges, fake.max_ranges);
   })
@@ -347,12 +353,14 @@ inline void fake_launch(const FakeLaunch& launch, CUresult result = CUDA_SUCCESS
                         CUcontext context = nullptr) {
   FakeProfiler& f = *fake_profiler();
   CUpti_CallbackData data{};
+  CUpti_CallbackFunc callback = nullptr;
   {
     const std::lock_guard lock(f.mutex);
+    callback = f.callback;
     if (f.counting && result == CUDA_SUCCESS) ++f.ranges;
     data.correlationId = f.next_correlation++;
   }
-  if (f.callback == nullptr) return;
+  if (callback == nullptr) return;
   cuLaunchKernel_params parameters{};
   parameters.gridDimX = launch.grid;
   parameters.gridDimY = parameters.gridDimZ = 1;
@@ -363,8 +371,8 @@ inline void fake_launch(const FakeLaunch& launch, CUresult result = CUDA_SUCCESS
   data.functionReturnValue = &result;
   data.symbolName = launch.name.c_str();
   data.context = context == nullptr ? f.context : context;
-  f.callback(f.callback_context, CUPTI_CB_DOMAIN_DRIVER_API, CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel,
-             &data);
+  callback(f.callback_context, CUPTI_CB_DOMAIN_DRIVER_API, CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel,
+           &data);
 }
 
 inline void fake_graph_launch() {
