@@ -53,8 +53,7 @@ struct ScopeRecord {
       0;  // sum of pairs that a causal mask keeps: s_q * L - s_q * (s_q - 1) / 2
   std::uint32_t logit_rows = 0;  // rows that the language-model head computes
 
-  // Foreign ranges: what else their recorder knew. Of an operator the sizes and types of its
-  // inputs,
+  // Foreign ranges: what else their recorder knew. Of an operator its inputs' sizes and types,
   // "[16,559,1024]bf16[2816,1024]bf16": one bracket an input, empty for what is no tensor (left out
   // at the end), "{[1,5][2,5]}" for a list of tensors, the type only where it is known.
   StringId args = 0;
