@@ -146,7 +146,7 @@ void InferredClassifier::read_tokens(EvidenceReader& reader, const StepTable& st
   for (auto& [number, device] : devices_) prepare_products(device.tokens);
 }
 
-void InferredClassifier::finish(const KernelRules& rules, EvidenceReader::Strings strings,
+void InferredClassifier::finish(const KernelRules& rules, const EvidenceReader::Strings& strings,
                                 StepTable& steps, bool infer_steps, Meta& meta) {
   EvidenceReader reader(rules, scopes_, strings);
   read_tokens(reader, steps);

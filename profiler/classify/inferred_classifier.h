@@ -42,7 +42,7 @@ class InferredClassifier {
 
   // Finds the structure. `steps` holds the steps that were recorded, or, with `infer_steps`, gets
   // those that are found; `meta` gets what it lacks of the model's shape and of the types.
-  void finish(const KernelRules& rules, EvidenceReader::Strings strings, StepTable& steps,
+  void finish(const KernelRules& rules, const EvidenceReader::Strings& strings, StepTable& steps,
               bool infer_steps, Meta& meta);
 
   // Of the first launch that began at `begin` among those from number `next` on; `next` moves
