@@ -134,15 +134,14 @@ void switch_on() noexcept try {
     state.store(State::kOff);
     return;
   }
-  auto recording = std::make_unique<Recording>();
+  auto* recording = new Recording;
+  current.store(recording);  // kept in any case: half-made, it is not worth a risk to the host
   const Status started = start(*recording);
   if (!started.ok()) {
     say(started.message() + "; this process is not recorded");
-    (void)recording.release();  // half-made: nothing of it is worth a risk to the host
     state.store(State::kOff);
     return;
   }
-  current.store(recording.release());
   std::atexit(at_exit);
   state.store(State::kOn, std::memory_order_release);
 } catch (const std::exception& e) {
