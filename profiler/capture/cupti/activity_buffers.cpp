@@ -58,6 +58,19 @@ std::uint8_t* ActivityBuffers::request(std::size_t& size) noexcept {
   return nullptr;
 }
 
+std::uint8_t* ActivityBuffers::request_or_scrap(std::size_t& size) noexcept try {
+  if (std::uint8_t* data = request(size)) return data;
+  std::unique_ptr<std::uint8_t, decltype(&std::free)> scrap(
+      static_cast<std::uint8_t*>(std::calloc(1, kScrapBytes)), &std::free);
+  const std::lock_guard lock(mutex_);
+  if (scrap == nullptr) return nullptr;
+  scraps_.push_back(std::move(scrap));
+  size = kScrapBytes;
+  return scraps_.back().get();
+} catch (const std::exception&) {
+  return nullptr;
+}
+
 ActivityBuffers::Buffer* ActivityBuffers::find(const std::uint8_t* data) noexcept {
   for (Buffer& buffer : buffers_) {
     if (buffer.data.get() == data) return &buffer;
@@ -67,6 +80,8 @@ ActivityBuffers::Buffer* ActivityBuffers::find(const std::uint8_t* data) noexcep
 
 void ActivityBuffers::complete(std::uint8_t* data, std::size_t valid) noexcept {
   const std::lock_guard lock(mutex_);
+  if (data != nullptr && std::erase_if(scraps_, [&](const auto& s) { return s.get() == data; }) > 0)
+    return;
   Buffer* buffer = data != nullptr ? find(data) : nullptr;
   if (buffer == nullptr || buffer->state != State::kWithCupti) return;
   buffer->state = State::kFilled;

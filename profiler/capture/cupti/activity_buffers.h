@@ -28,6 +28,9 @@ class ActivityBuffers {
   // CUPTI's side. Zeroed, aligned to 16 bytes; null: none to be had, counted. Waits for nobody but
   // another thread's few instructions here.
   std::uint8_t* request(std::size_t& size) noexcept;
+  // The same for a library that crashes on a refusal: where request() has none a small one, whose
+  // records are thrown away, and counted as declined. Null only where there is no memory at all.
+  std::uint8_t* request_or_scrap(std::size_t& size) noexcept;
   // A pointer that is not of ours (another client's) is left alone.
   void complete(std::uint8_t* data, std::size_t valid) noexcept;
 
@@ -47,10 +50,12 @@ class ActivityBuffers {
     std::size_t valid = 0;
     std::uint64_t order = 0;  // in which they were filled
   };
+  static constexpr std::size_t kScrapBytes = std::size_t{64} << 10;
   Buffer* find(const std::uint8_t* data) noexcept;
 
   std::mutex mutex_;
   std::vector<Buffer> buffers_;
+  std::vector<std::unique_ptr<std::uint8_t, decltype(&std::free)>> scraps_;
   std::size_t buffer_bytes_ = 0;
   std::size_t most_ = 0;  // buffers; 0: closed
   std::uint64_t filled_ = 0;

@@ -14,6 +14,11 @@ namespace {
 
 std::atomic<bool> claimed{false};
 
+// CUPTI before CUDA 12.9 crashes where a request for a buffer is declined (release notes of 12.9;
+// pytorch/kineto#1275).
+constexpr std::uint32_t kTakesNull = 27;
+std::atomic<bool> null_crashes{false};
+
 // Never destroyed: CUPTI's threads call as long as the process lives.
 ActivityBuffers& buffers() noexcept {
   alignas(ActivityBuffers) static std::array<std::byte, sizeof(ActivityBuffers)> memory;
@@ -25,7 +30,11 @@ void CUPTIAPI on_request(std::uint8_t** buffer, std::size_t* size, std::size_t* 
   *most = 0;  // as many records as fit
   *buffer = nullptr;
   *size = 0;
-  if (!in_forked_child()) *buffer = buffers().request(*size);
+  if (!null_crashes.load(std::memory_order_relaxed)) {
+    if (!in_forked_child()) *buffer = buffers().request(*size);
+    return;
+  }
+  *buffer = buffers().request_or_scrap(*size);
 }
 
 void CUPTIAPI on_complete(CUcontext /*context*/, std::uint32_t /*stream*/, std::uint8_t* buffer,
@@ -51,13 +60,17 @@ void ActivityStream::release() noexcept { claimed.store(false); }
 void ActivityStream::set_attributes(const TimelineOptions& options) noexcept {
   if (api_.cuptiSetThreadIdType != nullptr)
     (void)api_.cuptiSetThreadIdType(CUPTI_ACTIVITY_THREAD_ID_TYPE_SYSTEM);
-  set<std::size_t>(api_, CUPTI_ACTIVITY_ATTR_DEVICE_BUFFER_POOL_LIMIT, options.device_buffers);
+  if (options.device_buffers > 0)
+    set<std::size_t>(api_, CUPTI_ACTIVITY_ATTR_DEVICE_BUFFER_POOL_LIMIT, options.device_buffers);
+  // From CUDA 13 on every launching thread would hold a buffer of its own, used or not.
+  set<std::uint8_t>(api_, CUPTI_ACTIVITY_ATTR_PER_THREAD_ACTIVITY_BUFFER, 0);
   // Ours are zeroed when they are taken back, so that CUPTI need not do it on the engine's thread.
   set<std::uint8_t>(api_, CUPTI_ACTIVITY_ATTR_ZEROED_OUT_ACTIVITY_BUFFER, 1);
 }
 
 Status ActivityStream::start(const TimelineOptions& options, std::vector<std::string>& notes) {
   watch_forks();
+  null_crashes = api_.version < kTakesNull;
   set_attributes(options);
   if (!buffers().open(options.buffer_bytes, options.total_buffer_bytes))
     return Status::failed("not enough memory to record GPU kernels");

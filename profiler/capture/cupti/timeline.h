@@ -22,9 +22,11 @@ struct TimelineOptions {
   // CUPTI drops records, which are counted.
   std::size_t buffer_bytes = std::size_t{1} << 20;
   std::size_t total_buffer_bytes = std::size_t{64} << 20;
-  // Device memory that CUPTI may take per context: buffers of its default size, 3.2 MB for 100,000
-  // kernels. Its own limit is 250, 800 MB, which an engine that fills its card does not have.
-  std::size_t device_buffers = 20;
+  // Device memory that CUPTI may take per context, as it needs it: buffers of its default size,
+  // 3.2 MB for 100,000 kernels. 0: its own limit, 250. Less is risky: CUPTI 13.0 does not take back
+  // those of a graph's kernels, and gives no times once all are used (parcagpu#23 saw
+  // 25 million kernels with its own limit).
+  std::size_t device_buffers = 0;
 
   // A graph launch as one record, without its kernels: cheaper.
   bool graph_level = false;

@@ -176,5 +176,30 @@ TEST(ActivityBuffers, ManyThreads) {
   EXPECT_EQ(taken + pool.take_declined(), std::uint64_t{kThreads} * kRounds);
 }
 
+TEST(ActivityBuffers, ALibraryThatCrashesOnARefusalGetsScrap) {
+  ActivityBuffers pool;
+  ASSERT_TRUE(pool.open(4096, 2 * 4096));
+  std::size_t size = 0;
+  std::uint8_t* first = pool.request_or_scrap(size);
+  EXPECT_EQ(size, 4096U);
+  std::uint8_t* second = pool.request_or_scrap(size);
+  std::uint8_t* scrap = pool.request_or_scrap(size);
+  ASSERT_NE(scrap, nullptr);
+  EXPECT_GT(size, 4096U);
+  scrap[size - 1] = 1;  // all of it is ours
+  pool.complete(scrap, 100);
+  ActivityBuffers::Filled filled;
+  EXPECT_FALSE(pool.take(filled)) << "records in scrap are thrown away";
+  EXPECT_EQ(pool.take_declined(), 1U);
+  pool.complete(first, 8);
+  EXPECT_TRUE(pool.take(filled));
+  pool.give_back(filled);
+  pool.close();
+  std::uint8_t* late = pool.request_or_scrap(size);
+  EXPECT_NE(late, nullptr);
+  pool.complete(late, 8);
+  pool.complete(second, 0);
+}
+
 }  // namespace
 }  // namespace rooftop::capture
