@@ -1,7 +1,9 @@
 # CUPTI's and the driver's headers: sets ROOFTOP_HAVE_CUPTI and makes rooftop_cupti_headers. Neither library is linked:
-# both are found at run time, in the process that is profiled.
+# both are found at run time, in the process that is profiled. No nvcc is needed, so that ROOFTOP_CUDA does not matter.
+set(ROOFTOP_CUPTI AUTO CACHE STRING "Record GPU kernels through CUPTI, where its headers are: AUTO, OFF")
+set_property(CACHE ROOFTOP_CUPTI PROPERTY STRINGS AUTO OFF)
 set(ROOFTOP_HAVE_CUPTI OFF)
-if(NOT rooftop_cuda_wanted STREQUAL "OFF")
+if(NOT ROOFTOP_CUPTI STREQUAL "OFF")
   find_path(CUPTI_INCLUDE_DIR cupti_range_profiler.h
     HINTS $ENV{CUDA_HOME}/include $ENV{CUDA_PATH}/include /usr/local/cuda/include /usr/local/cuda/extras/CUPTI/include)
   find_path(CUDA_DRIVER_INCLUDE_DIR cuda.h

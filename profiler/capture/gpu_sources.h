@@ -28,6 +28,7 @@ struct GpuSourceOptions {
   // Counters although the process has several devices or a communication library, whose blocking
   // kernels may wait for ever where launches are serialised.
   bool allow_communication = false;
+  std::uint64_t max_steps = 0;  // counted steps, then launches are left alone; 0: no limit
 };
 
 using SourceMaker = std::function<std::unique_ptr<RecordSource>()>;

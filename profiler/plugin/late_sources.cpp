@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -66,6 +67,12 @@ void LateSources::stop_at_limit() {
   capture::stop_recording();
   stop();
   say("the trace has reached ROOFTOP_MAX_SIZE: nothing more is recorded");
+}
+
+bool LateSources::can_pause() const noexcept {
+  const std::size_t count = count_.load(std::memory_order_acquire);
+  return std::any_of(sources_.begin(), sources_.begin() + static_cast<std::ptrdiff_t>(count),
+                     [](const auto& source) { return source->can_pause(); });
 }
 
 void LateSources::pause() noexcept {

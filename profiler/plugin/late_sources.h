@@ -34,7 +34,7 @@ class LateSources : public capture::RecordSource {
   Status start() noexcept override { return {}; }
   void drain(capture::RecordSink& sink) override;
   void flush() noexcept override;
-  [[nodiscard]] bool can_pause() const noexcept override { return true; }
+  [[nodiscard]] bool can_pause() const noexcept override;
   void pause() noexcept override;
   void resume() noexcept override;
   void stop() noexcept override;

@@ -174,8 +174,12 @@ void wait_for_start() noexcept {
 
 void start_gpu(Recording& recording) {
   using capture::GpuCapture;
-  const auto makers = [](GpuCapture capture) {
-    return capture::gpu_sources({.capture = capture, .devices = {}, .types = {}});
+  const auto makers = [&](GpuCapture capture) {
+    capture::GpuSourceOptions options;
+    options.capture = capture;
+    options.max_steps = recording.options.max_steps;
+    options.allow_communication = recording.options.allow_communication;
+    return capture::gpu_sources(options);
   };
   LateSources::Plan plan;
   // Once more: the latest handler is the first to run, and CUDA's runtime registers its own when

@@ -41,13 +41,22 @@ Status take(std::string_view name, std::string_view value, Options& options) {
   } else if (name == "ROOFTOP_MAX_SIZE") {
     if (!parse_size(value, options.max_bytes))
       return wrong(name, value, "a size such as 500M or 2G (0: no limit)");
+  } else if (name == "ROOFTOP_MAX_STEPS") {
+    const auto [end, error] =
+        std::from_chars(value.data(), value.data() + value.size(), options.max_steps);
+    if (error != std::errc() || end != value.data() + value.size())
+      return wrong(name, value, "a number of steps (0: no limit)");
+  } else if (name == "ROOFTOP_ALLOW_COMMUNICATION") {
+    if (value != "0" && value != "1") return wrong(name, value, "0 or 1");
+    options.allow_communication = value == "1";
   } else if (name == "ROOFTOP_QUIET") {
     if (value != "0" && value != "1") return wrong(name, value, "0 or 1");
     options.quiet = value == "1";
   } else if (std::find(kOthers.begin(), kOthers.end(), name) == kOthers.end()) {
     return Status::failed(std::string(name) +
                           " is no variable of Rooftop's: it reads ROOFTOP_OUTPUT, ROOFTOP_MODE, "
-                          "ROOFTOP_OVERHEAD, ROOFTOP_MAX_SIZE and ROOFTOP_QUIET");
+                          "ROOFTOP_OVERHEAD, ROOFTOP_MAX_SIZE, ROOFTOP_MAX_STEPS, "
+                          "ROOFTOP_ALLOW_COMMUNICATION and ROOFTOP_QUIET");
   }
   return {};
 }

@@ -23,6 +23,8 @@ struct Options {
   Mode mode = Mode::kAuto;
   double overhead_budget = 0;                // share of the run's time; 0: no limit
   std::uint64_t max_bytes = 10'000'000'000;  // of the trace; 0: no limit
+  std::uint64_t max_steps = 200;             // counted in kCounters, which slows them; 0: no limit
+  bool allow_communication = false;          // counters although kernels may wait for each other
   bool quiet = false;
 };
 

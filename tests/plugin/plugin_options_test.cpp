@@ -31,6 +31,7 @@ TEST(PluginOptions, RefusesInOneSentence) {
        {"ROOFTOP_OUTPUT=", "ROOFTOP_MODE=", "ROOFTOP_MODE=Timeline", "ROOFTOP_OVERHEAD=0",
         "ROOFTOP_OVERHEAD=100%", "ROOFTOP_OVERHEAD=nan", "ROOFTOP_OVERHEAD=1%%",
         "ROOFTOP_OVERHEAD=-1%", "ROOFTOP_OVERHEAD=1 %", "ROOFTOP_MAX_SIZE=", "ROOFTOP_MAX_SIZE=G",
+        "ROOFTOP_MAX_STEPS=-1", "ROOFTOP_MAX_STEPS=3x", "ROOFTOP_ALLOW_COMMUNICATION=yes",
         "ROOFTOP_MAX_SIZE=1e30", "ROOFTOP_MAX_SIZE=inf", "ROOFTOP_QUIET=true", "ROOFTOP_MODES=auto",
         "ROOFTOP_=1"}) {
     Options options;
@@ -45,6 +46,9 @@ TEST(PluginOptions, DefaultsAreBounded) {
   ASSERT_TRUE(read({}, options).ok());
   EXPECT_EQ(options.mode, Mode::kAuto);
   EXPECT_GT(options.max_bytes, 0U);
+  ASSERT_TRUE(read({"ROOFTOP_MAX_STEPS=7", "ROOFTOP_ALLOW_COMMUNICATION=1"}, options).ok());
+  EXPECT_EQ(options.max_steps, 7U);
+  EXPECT_TRUE(options.allow_communication);
   ASSERT_TRUE(read({"ROOFTOP_MAX_SIZE=0"}, options).ok());
   EXPECT_EQ(options.max_bytes, 0U);
 }

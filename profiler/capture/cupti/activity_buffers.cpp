@@ -63,7 +63,7 @@ std::uint8_t* ActivityBuffers::request_or_scrap(std::size_t& size) noexcept try 
   std::unique_ptr<std::uint8_t, decltype(&std::free)> scrap(
       static_cast<std::uint8_t*>(std::calloc(1, kScrapBytes)), &std::free);
   const std::lock_guard lock(mutex_);
-  if (scrap == nullptr) return nullptr;
+  if (scrap == nullptr || scraps_.size() == kMostScraps) return nullptr;
   scraps_.push_back(std::move(scrap));
   size = kScrapBytes;
   return scraps_.back().get();

@@ -14,6 +14,9 @@ namespace rooftop::capture {
 
 class ActivityBuffers {
  public:
+  static constexpr std::size_t kScrapBytes = std::size_t{64} << 10;
+  static constexpr std::size_t kMostScraps = 1024;
+
   struct Filled {
     std::uint8_t* data = nullptr;
     std::size_t valid = 0;
@@ -29,7 +32,8 @@ class ActivityBuffers {
   // another thread's few instructions here.
   std::uint8_t* request(std::size_t& size) noexcept;
   // The same for a library that crashes on a refusal: where request() has none a small one, whose
-  // records are thrown away, and counted as declined. Null only where there is no memory at all.
+  // records are thrown away, and counted as declined. Null only where a thousand of those are out,
+  // or there is no memory at all.
   std::uint8_t* request_or_scrap(std::size_t& size) noexcept;
   // A pointer that is not of ours (another client's) is left alone.
   void complete(std::uint8_t* data, std::size_t valid) noexcept;
@@ -50,7 +54,6 @@ class ActivityBuffers {
     std::size_t valid = 0;
     std::uint64_t order = 0;  // in which they were filled
   };
-  static constexpr std::size_t kScrapBytes = std::size_t{64} << 10;
   Buffer* find(const std::uint8_t* data) noexcept;
 
   std::mutex mutex_;

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdlib>
 #include <new>
 
 #include "profiler/capture/cupti/activity_fork.h"
@@ -30,11 +31,14 @@ void CUPTIAPI on_request(std::uint8_t** buffer, std::size_t* size, std::size_t* 
   *most = 0;  // as many records as fit
   *buffer = nullptr;
   *size = 0;
-  if (!null_crashes.load(std::memory_order_relaxed)) {
-    if (!in_forked_child()) *buffer = buffers().request(*size);
+  const bool scrap = null_crashes.load(std::memory_order_relaxed);
+  if (in_forked_child()) {  // another thread of the parent's may have held the buffers' lock
+    if (!scrap) return;
+    *buffer = static_cast<std::uint8_t*>(std::calloc(1, ActivityBuffers::kScrapBytes));
+    *size = *buffer != nullptr ? ActivityBuffers::kScrapBytes : 0;
     return;
   }
-  *buffer = buffers().request_or_scrap(*size);
+  *buffer = scrap ? buffers().request_or_scrap(*size) : buffers().request(*size);
 }
 
 void CUPTIAPI on_complete(CUcontext /*context*/, std::uint32_t /*stream*/, std::uint8_t* buffer,

@@ -57,6 +57,7 @@ SourceMaker counters(const GpuSourceOptions& options) {
     how.types = options.types;
     how.replay = options.replay;
     how.allow_communication = options.allow_communication;
+    how.max_steps = options.max_steps;
     return make_counters(api, driver, std::move(how));
   });
 }
@@ -66,7 +67,14 @@ std::uint32_t ordinal_of(const GpuSourceOptions& options) {
 }
 
 SourceMaker sampling(const GpuSourceOptions& options) {
-  return with_driver([options](const CuptiApi& api, const CudaDriver& driver) {
+  return with_driver([options](const CuptiApi& api,
+                               const CudaDriver& driver) -> std::unique_ptr<RecordSource> {
+    // Samples are of one device; of which one the kernels will be, nobody has said.
+    int count = 0;
+    if (options.devices.empty() && driver.cuDeviceGetCount(&count) == CUDA_SUCCESS && count > 1)
+      return std::make_unique<Refusal>(Status::failed(
+          "counters were not sampled: the process sees " + std::to_string(count) +
+          " GPUs, and which of them it uses is not known: leave it one with CUDA_VISIBLE_DEVICES"));
     SamplingOptions how = sampling_options_from_environment();
     how.known_devices = options.devices;
     how.ordinal = ordinal_of(options);
