@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <mutex>
+#include <thread>
 
 #include "profiler/capture/cupti/obstacle.h"
 #include "profiler/capture/nvtx_scopes.h"
@@ -27,6 +28,7 @@ struct Heard {
   bool listening = false;
   CUcontext context = nullptr;
   HeardLaunches launches;
+  std::thread::id thread;  // of the first launch
 };
 
 // Never destroyed: engine threads may be in a callback while the process ends.
@@ -85,6 +87,9 @@ void CUPTIAPI on_launch(void* /*context*/, CUpti_CallbackDomain domain, CUpti_Ca
              id == CUPTI_DRIVER_TRACE_CBID_cuGraphLaunch_ptsz) {
     ++h.launches.graphs;
   } else {
+    const std::thread::id thread = std::this_thread::get_id();
+    if (h.launches.launches.empty()) h.thread = thread;
+    h.launches.several_threads |= h.thread != thread;
     try {
       h.launches.launches.push_back(describe(id, call));
     } catch (const std::exception&) {

@@ -28,6 +28,8 @@ struct HeardLaunches {
   std::uint64_t graphs = 0;     // graph launches: their kernels are not told one by one
   std::uint64_t elsewhere = 0;  // launches in other contexts
   bool lost = false;            // there was not memory enough for them all
+  // A launch is heard as it returns: of two threads' launches the first to begin may be the last.
+  bool several_threads = false;
 };
 
 class LaunchListener {

@@ -34,7 +34,7 @@ RangeCounters::RangeCounters(const CuptiApi& api, const CudaDriver& driver, Coun
 
 Status RangeCounters::start() noexcept try {
   const std::lock_guard lock(mutex_);
-  if (!api_.has_ranges())
+  if (!api_.has_ranges() || api_.cuptiRangeProfilerCounterDataGetRangeInfo == nullptr)
     return Status::failed(
         "this CUPTI reads no counters of kernels: Rooftop needs CUPTI of CUDA 12.6 "
         "or newer");
@@ -150,6 +150,17 @@ Status RangeCounters::take(HeardLaunches heard, std::size_t ranges) {
           std::to_string(launches.size()) + " were launched");
     return {};
   }
+  if (heard.several_threads) {
+    unfit("several threads launched kernels, whose order CUPTI does not tell");
+    return {};
+  }
+  std::vector<std::size_t> place;
+  std::string odd;
+  if (Status status = session_.places(ranges, place, odd); !status.ok()) return status;
+  if (place.size() != ranges) {
+    unfit("CUPTI names a range \"" + odd + "\", which is no number of a launch");
+    return {};
+  }
   Counted counted;
   counted.configuration = configuration_;
   const MetricHost& host = *setup_.hosts[configuration_];
@@ -157,7 +168,8 @@ Status RangeCounters::take(HeardLaunches heard, std::size_t ranges) {
   counted.values.resize(launches.size() * metrics);
   for (std::size_t i = 0; i < launches.size(); ++i) {
     const auto values = std::span(counted.values).subspan(i * metrics, metrics);
-    if (Status status = host.evaluate(session_.counters(), i, values); !status.ok()) return status;
+    if (Status status = host.evaluate(session_.counters(), place[i], values); !status.ok())
+      return status;
   }
   counted.launches = std::move(heard.launches);
   recall(counted);

@@ -1,5 +1,9 @@
 #include "profiler/capture/cupti/range_session.h"
 
+#include <charconv>
+#include <limits>
+#include <string_view>
+
 #include "profiler/capture/cupti/obstacle.h"
 
 namespace rooftop::capture {
@@ -7,6 +11,14 @@ namespace {
 
 // Steps of so many launches that their image would take more are not counted.
 constexpr std::size_t kLargestImage = std::size_t{1} << 30;
+constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
+
+// The number that a name is; kNowhere: none.
+std::size_t number_of(std::string_view name) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  return error == std::errc() && end == name.data() + name.size() ? number : kNowhere;
+}
 
 }  // namespace
 
@@ -128,6 +140,31 @@ Status RangeSession::decode(Decoded& decoded) {
       code != CUPTI_SUCCESS)
     return refused(api_, code, "cuptiRangeProfilerGetCounterDataInfo");
   decoded = {.ranges = info.numTotalRanges, .dropped = decode.numOfRangeDropped};
+  return {};
+}
+
+Status RangeSession::places(std::size_t ranges, std::vector<std::size_t>& place,
+                            std::string& odd) const {
+  place.assign(ranges, kNowhere);
+  for (std::size_t i = 0; i < ranges; ++i) {
+    CUpti_RangeProfiler_CounterData_GetRangeInfo_Params params{};
+    params.structSize = CUpti_RangeProfiler_CounterData_GetRangeInfo_Params_STRUCT_SIZE;
+    params.pCounterDataImage = counters_.data();
+    params.counterDataImageSize = counters_.size();
+    params.rangeIndex = i;
+    params.rangeDelimiter = "/";
+    if (const CUptiResult code = api_.cuptiRangeProfilerCounterDataGetRangeInfo(&params);
+        code != CUPTI_SUCCESS)
+      return refused(api_, code, "cuptiRangeProfilerCounterDataGetRangeInfo");
+    const std::string_view name = params.rangeName == nullptr ? "" : params.rangeName;
+    const std::size_t launch = number_of(name);
+    if (launch >= ranges || place[launch] != kNowhere) {
+      odd = name;
+      place.clear();
+      return {};
+    }
+    place[launch] = i;
+  }
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "profiler/capture/cupti/metric_host.h"
@@ -37,6 +38,10 @@ class RangeSession {
     std::size_t dropped = 0;  // for want of room: more than max_ranges
   };
   Status decode(Decoded& decoded);
+  // Where each launch is in the image: launch i's range is number place[i]. CUPTI names the ranges
+  // of kernels "0", "1", ... and promises no order of them in the image. Empty, and `odd` a name,
+  // where the names are not those of `ranges` launches.
+  Status places(std::size_t ranges, std::vector<std::size_t>& place, std::string& odd) const;
   // What MetricHost::evaluate() reads.
   [[nodiscard]] std::span<const std::uint8_t> counters() const { return counters_; }
 

@@ -61,6 +61,9 @@ struct FakeProfiler {
   std::size_t ranges = 0;        // of the present session
   std::size_t max_ranges = 0;    // as it was configured
   std::size_t extra_ranges = 0;  // that no launch explains
+  // Name of the range at a place of the image; empty: its number.
+  std::function<std::string(std::size_t)> range_name;
+  std::string last_range_name;
   CUpti_RangeProfiler_SetConfig_Params last_config{};
 
   // PM sampling.
@@ -240,6 +243,12 @@ inline CuptiApi fake_profiler_api(FakeProfiler& f) {
     const std::lock_guard lock(fake.mutex);
     ROOFTOP_PARAMS
     params.numTotalRanges = std::min(fake.ranges + fake.extra_ranges, fake.max_ranges);
+  })
+  ROOFTOP_FAKE(cuptiRangeProfilerCounterDataGetRangeInfo, {
+    ROOFTOP_PARAMS
+    const std::size_t at = params.rangeIndex;
+    fake.last_range_name = fake.range_name ? fake.range_name(at) : std::to_string(at);
+    params.rangeName = fake.last_range_name.c_str();
   })
   ROOFTOP_FAKE(cuptiPmSamplingGetCounterAvailability, {
     ROOFTOP_PARAMS

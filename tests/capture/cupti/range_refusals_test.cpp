@@ -24,6 +24,7 @@ using testing::kFp16;
 using testing::kTwo;
 using ::testing::SizeIs;
 
+// Drained and stopped by one thread while another goes on with its steps.
 TEST_F(Counters, MayBeStoppedAtAnyMoment) {
   for (int round = 0; round < 20; ++round) {
     ASSERT_TRUE(start().ok());
@@ -163,6 +164,7 @@ constexpr const char* kStepCalls[] = {"RangeProfilerGetCounterDataSize",
                                       "RangeProfilerStop",
                                       "RangeProfilerDecodeData",
                                       "RangeProfilerGetCounterDataInfo",
+                                      "RangeProfilerCounterDataGetRangeInfo",
                                       "ProfilerHostEvaluateToGpuValues"};
 const std::pair<CUptiResult, const char*> kRefusals[] = {
     {CUPTI_ERROR_INSUFFICIENT_PRIVILEGES, "NVreg_RestrictProfilingToAdminUsers"},
