@@ -16,11 +16,12 @@ struct Metric {
 // operations count add and multiply as one and a fused multiply-add as two; the half-precision
 // instructions work on pairs, as Nsight Compute weighs them, and so do the single-precision
 // ones of data-centre Blackwell ("fadd2").
-constexpr std::array<Metric, 21> kMetrics = {{
+constexpr std::array<Metric, 22> kMetrics = {{
     {"dram__bytes_read.sum", {CounterFigure::kDramRead, 1}},
     {"dram__bytes_op_read.sum", {CounterFigure::kDramRead, 1}},
     {"dram__bytes_write.sum", {CounterFigure::kDramWritten, 1}},
     {"dram__bytes_op_write.sum", {CounterFigure::kDramWritten, 1}},
+    {"dram__bytes.sum", {CounterFigure::kDram, 1}},
     {"lts__t_bytes.sum", {CounterFigure::kL2, 1}},
     {"smsp__sass_thread_inst_executed_op_fadd_pred_on.sum", {CounterFigure::kFp32Flops, 1}},
     {"smsp__sass_thread_inst_executed_op_fmul_pred_on.sum", {CounterFigure::kFp32Flops, 1}},
@@ -77,7 +78,7 @@ void LaunchCounters::fill(const LaunchCounters& weaker) {
 Figure LaunchCounters::dram_bytes() const {
   const Figure read = get(CounterFigure::kDramRead);
   const Figure written = get(CounterFigure::kDramWritten);
-  return read.present() && written.present() ? plus(read, written) : Figure{};
+  return read.present() && written.present() ? plus(read, written) : get(CounterFigure::kDram);
 }
 
 Figure LaunchCounters::flops() const {

@@ -23,8 +23,9 @@ enum class CounterFigure : std::uint8_t {
   kBasis,         // of a predicted time: 0 calibrated, 1 transferred, 2 uncalibrated
   kTensorCycles,  // in which tensor cores worked, summed over multiprocessors
   kSmCycles,      // all that passed, likewise
+  kDram,          // read and written as one figure, as some recordings have it
 };
-inline constexpr int kCounterFigures = 11;
+inline constexpr int kCounterFigures = 12;
 
 // What a trace without a run says of its launches' times beside the times themselves.
 inline constexpr std::string_view kTimeErrorMetric = "rooftop__time_error.ratio";
@@ -49,7 +50,7 @@ class LaunchCounters {
   [[nodiscard]] Figure get(CounterFigure figure) const {
     return figures_[static_cast<int>(figure)];
   }
-  // Read and written together; absent unless both were counted.
+  // Read and written together; absent unless both were counted, apart or as one.
   [[nodiscard]] Figure dram_bytes() const;
   // All kinds together. Absent unless the kinds that were counted saw any work: tensor counters
   // alone say nothing about a kernel that does without tensor cores.

@@ -47,7 +47,9 @@ void add_model(LaunchFigures& figures, const Launch& launch, const Meta& meta,
 }  // namespace
 
 Figure LaunchFigures::model_bytes() const { return plus(model_read_bytes, model_written_bytes); }
-Figure LaunchFigures::dram_bytes() const { return plus(dram_read_bytes, dram_written_bytes); }
+Figure LaunchFigures::dram_bytes() const {
+  return dram_total.present() ? dram_total : plus(dram_read_bytes, dram_written_bytes);
+}
 
 LaunchFigures figures_of(const Launch& launch, const Meta& meta, const StepTable& steps) {
   LaunchFigures figures;
@@ -56,6 +58,12 @@ LaunchFigures figures_of(const Launch& launch, const Meta& meta, const StepTable
   figures.l2_bytes = launch.counters.get(CounterFigure::kL2);
   // Half a measurement is not one: both directions were counted, or the model stands for both.
   const bool counted = launch.counters.dram_bytes().present();
+  const bool apart = launch.counters.get(CounterFigure::kDramRead).present() &&
+                     launch.counters.get(CounterFigure::kDramWritten).present();
+  if (counted && !apart) {
+    figures.dram_total = launch.counters.get(CounterFigure::kDram);
+    return figures;
+  }
   figures.dram_read_bytes =
       counted ? launch.counters.get(CounterFigure::kDramRead) : figures.model_read_bytes;
   figures.dram_written_bytes =

@@ -15,6 +15,7 @@ struct LaunchFigures {
   Figure hardware_flops;
   Figure dram_read_bytes;  // counted where counters were read, else the model's
   Figure dram_written_bytes;
+  Figure dram_total;  // counted as one: the two above are then absent
   Figure l2_bytes;
 
   [[nodiscard]] Figure model_bytes() const;

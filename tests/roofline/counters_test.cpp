@@ -55,5 +55,16 @@ TEST(Counters, NonsenseIsNotCounted) {
   EXPECT_FALSE(c.get(CounterFigure::kL2).present());
 }
 
+TEST(LaunchCounters, DramBytesCountedAsOneStandForBothUnlessBothWereCounted) {
+  LaunchCounters counters;
+  counters.add(*meaning_of("dram__bytes.sum"), 100, Provenance::kMeasured);
+  EXPECT_EQ(counters.dram_bytes().value, 100);
+  counters.add(*meaning_of("dram__bytes_read.sum"), 60, Provenance::kJoined);
+  EXPECT_EQ(counters.dram_bytes().value, 100) << "one direction alone says nothing";
+  counters.add(*meaning_of("dram__bytes_write.sum"), 30, Provenance::kJoined);
+  EXPECT_EQ(counters.dram_bytes().value, 90);
+  EXPECT_EQ(counters.dram_bytes().source, Provenance::kJoined);
+}
+
 }  // namespace
 }  // namespace rooftop
