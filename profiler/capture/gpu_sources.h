@@ -2,6 +2,7 @@
 // In every build: where CUPTI was not there to build with, each refuses with one sentence.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,8 +26,8 @@ struct GpuSourceOptions {
   std::vector<DeviceInfo> devices;
   std::vector<std::string> types;  // that the engine computes in ("bf16"): counted first
   bool replay = false;             // also configurations of several passes, by replaying kernels
-  // Counters although the process has several devices or a communication library, whose blocking
-  // kernels may wait for ever where launches are serialised.
+  // Counters although the process uses several devices or runs communication kernels, which may
+  // wait for each other for ever where launches are serialised.
   bool allow_communication = false;
   std::uint64_t max_steps = 0;  // counted steps, then launches are left alone; 0: no limit
 };

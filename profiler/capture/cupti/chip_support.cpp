@@ -37,12 +37,14 @@ Status serialisation_refused(const std::string& because) {
                         "hang; record the timeline or samples, or ask for counters all the same");
 }
 
-Status may_serialise(const CudaDriver& driver) {
+std::string communication_library() {
   for (const char* library : {"libnccl.so", "librccl.so", "libmpi.so", "libnvshmem"}) {
-    if (!loaded_object(library).empty())
-      return serialisation_refused(std::string("a communication library is loaded (") + library +
-                                   ")");
+    if (!loaded_object(library).empty()) return library;
   }
+  return {};
+}
+
+Status may_serialise(const CudaDriver& driver) {
   int devices = 0;
   if (driver.cuDeviceGetCount(&devices) != CUDA_SUCCESS) return {};
   int in_use = 0;

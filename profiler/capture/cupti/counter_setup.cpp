@@ -46,6 +46,10 @@ Status set_up_counters(const CuptiApi& api, const CudaDriver& driver, CUcontext 
     return Status::failed("counters: the driver does not tell the device of the CUDA context");
   if (!options.allow_communication) {
     if (Status status = may_serialise(driver); !status.ok()) return status;
+    if (const std::string library = communication_library(); !library.empty()) {
+      setup.notes.push_back("Counters: a communication library is loaded (" + library +
+                            "); counting ends with the first step that launches its kernels.");
+    }
   }
   if (Status status = profiling_supported(api, setup.device, CUPTI_PROFILER_RANGE_PROFILING);
       !status.ok())

@@ -22,7 +22,7 @@ struct CounterOptions {
   // Also configurations of several passes, for which CUPTI runs each kernel several times, its
   // memory saved and restored.
   bool replay = false;
-  // Counters although the process has several devices or a communication library: launches are
+  // Counters although the process uses several devices or runs communication kernels: launches are
   // serialised, so that kernels that wait for each other may wait for ever.
   bool allow_communication = false;
   std::uint64_t max_steps = 0;  // counted steps; 0: no limit

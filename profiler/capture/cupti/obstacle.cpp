@@ -1,5 +1,7 @@
 #include "profiler/capture/cupti/obstacle.h"
 
+#include <string_view>
+
 namespace rooftop::capture {
 
 std::string remedy(CUptiResult code) {
@@ -53,6 +55,9 @@ Status refused(const CuptiApi& api, CUptiResult code, const char* call) {
   std::string text = std::string(call) + " failed (" +
                      (name != nullptr ? name : std::to_string(static_cast<int>(code))) + ")";
   if (const std::string advice = remedy(code); !advice.empty()) text += ": " + advice;
+  // The same code where CUPTI cannot load its own parts.
+  if (code == CUPTI_ERROR_UNKNOWN && std::string_view(call) == "cuptiProfilerInitialize")
+    text += "; or libnvperf_host.so and libnvperf_target.so do not lie beside libcupti.so";
   return Status::failed(std::move(text));
 }
 

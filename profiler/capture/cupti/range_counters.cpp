@@ -50,7 +50,7 @@ Status RangeCounters::start() noexcept try {
     close(false);
     return status;
   }
-  running_ = true;
+  running_ = started_ = true;
   set_step_listener(&listener_);
   return {};
 } catch (const std::exception&) {
@@ -73,6 +73,7 @@ Status RangeCounters::prepare(CUcontext context) {
 void RangeCounters::begin_step(ScopeId step, const nvtx::StepPayload& payload) noexcept try {
   if (getpid() != pid_) return;
   const std::lock_guard lock(mutex_);
+  ++steps_heard_;
   const bool enough = options_.max_steps != 0 && counted_ >= options_.max_steps;
   if (!running_ || step_ != 0 || enough || (payload.flags & nvtx::kWarmup) != 0) return;
   if (Status status = try_begin(step, payload); !status.ok()) give_up(status);

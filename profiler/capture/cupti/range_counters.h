@@ -80,6 +80,8 @@ class RangeCounters : public RecordSource {
   StepShape shape_;
   std::size_t configuration_ = 0;  // that it is counted in
   std::size_t max_ranges_ = 1024;
+  bool started_ = false;  // it once was
+  std::uint64_t steps_heard_ = 0;
   std::uint64_t counted_ = 0;
   std::uint64_t unfit_ = 0;
   std::uint64_t unfit_in_a_row_ = 0;

@@ -131,6 +131,11 @@ void RangeCounters::describe(Meta& meta) const {
       index_of(options_.known_devices, setup_.device) == options_.known_devices.size())
     meta.devices.push_back(describe_device(driver_, setup_.device));
   for (const std::string& note : notes_) meta.notes.push_back({note});
+  if (started_ && steps_heard_ == 0) {
+    meta.notes.push_back(
+        {"Counters follow the steps of rooftop/nvtx.h, and the program opened none, so that "
+         "nothing was counted; record the timeline or samples of it."});
+  }
   if (unfit_ > 0) {
     meta.notes.push_back(
         {"Counters: " + std::to_string(unfit_) + " of " + std::to_string(unfit_ + counted_) +

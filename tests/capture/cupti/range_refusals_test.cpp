@@ -1,5 +1,6 @@
 // What becomes of counters where CUPTI, the device or the process does not allow them: one
 // sentence, nothing left open, and a program that goes on.
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,6 +23,7 @@ using testing::kBf16;
 using testing::kDecode;
 using testing::kFp16;
 using testing::kTwo;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 // Drained and stopped by one thread while another goes on with its steps.
@@ -75,6 +77,20 @@ TEST_F(Counters, StopsAfterAsManyStepsAsAskedFor) {
   EXPECT_THAT(notes(), HasSubstr("read on 3 steps"));
 }
 
+TEST_F(Counters, ProgramWithoutStepsIsToldSo) {
+  ASSERT_TRUE(start().ok());
+  fake_launch({"k"});
+  source_->stop();
+  EXPECT_THAT(notes(), HasSubstr("opened none, so that nothing was counted"));
+  ASSERT_TRUE(start().ok());
+  step(kDecode, kTwo);
+  EXPECT_THAT(notes(), Not(HasSubstr("opened none")));
+  fake_.fail = {{"Subscribe", CUPTI_ERROR_UNKNOWN}};
+  source_.reset();
+  ASSERT_FALSE(start().ok());
+  EXPECT_THAT(notes(), Not(HasSubstr("opened none"))) << "the refusal has its own sentence";
+}
+
 TEST_F(Counters, SeveralPassesAreRefusedUnlessAskedFor) {
   fake_.passes = [](const std::vector<std::string>&) { return std::size_t{2}; };
   const Status refused = start();
@@ -108,6 +124,23 @@ TEST_F(Counters, SeveralDevicesAreRefusedUnlessAllowed) {
   CounterOptions options;
   options.allow_communication = true;
   EXPECT_TRUE(start(options).ok());
+}
+
+TEST_F(Counters, LoadedCommunicationLibraryIsOnlyNoted) {
+  void* library = dlopen(ROOFTOP_TEST_NCCL, RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  ASSERT_TRUE(start().ok());
+  step(kDecode, kTwo);
+  EXPECT_THAT(drained().kernels, SizeIs(2));
+  EXPECT_THAT(notes(), HasSubstr("a communication library is loaded (libnccl.so)"));
+  step(kDecode, {{"ncclDevKernel_AllReduce_Sum_bf16_RING_LL"}});
+  EXPECT_THAT(notes(), HasSubstr("communication kernels run in this process"));
+  EXPECT_EQ(fake_.held(), 0U);
+  CounterOptions options;
+  options.allow_communication = true;
+  ASSERT_TRUE(start(options).ok());
+  EXPECT_THAT(notes(), Not(HasSubstr("communication")));
+  dlclose(library);
 }
 
 TEST_F(Counters, CommunicationKernelsEndCounting) {
@@ -217,7 +250,8 @@ TEST_F(Counters, EveryRefusalWithinAStepEndsCountingWithANote) {
 
 TEST_F(Counters, NothingThatCrashesWithoutADriverIsCalledWithoutOne) {
   fake_.fail = {{"ProfilerInitialize", CUPTI_ERROR_UNKNOWN}};
-  EXPECT_FALSE(start().ok());
+  EXPECT_THAT(start().message(),
+              AllOf(HasSubstr("driver is missing"), HasSubstr("libnvperf_host")));
   for (const char* call :
        {"DeviceGetChipName", "ProfilerGetCounterAvailability", "RangeProfilerEnable"})
     EXPECT_EQ(fake_.count(call), 0U) << call;
