@@ -1,7 +1,9 @@
 #include "profiler/capture/cupti/counter_launches.h"
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "profiler/capture/cupti/obstacle.h"
@@ -23,8 +25,25 @@ constexpr std::array kGraphLaunches{
     CUPTI_DRIVER_TRACE_CBID_cuGraphLaunch_ptsz,
 };
 
+constexpr std::array kCaptureBegins{
+    CUPTI_DRIVER_TRACE_CBID_cuStreamBeginCapture,
+    CUPTI_DRIVER_TRACE_CBID_cuStreamBeginCapture_ptsz,
+    CUPTI_DRIVER_TRACE_CBID_cuStreamBeginCapture_v2,
+    CUPTI_DRIVER_TRACE_CBID_cuStreamBeginCapture_v2_ptsz,
+    CUPTI_DRIVER_TRACE_CBID_cuStreamBeginCaptureToGraph,
+    CUPTI_DRIVER_TRACE_CBID_cuStreamBeginCaptureToGraph_ptsz,
+};
+constexpr std::array kCaptureEnds{
+    CUPTI_DRIVER_TRACE_CBID_cuStreamEndCapture,
+    CUPTI_DRIVER_TRACE_CBID_cuStreamEndCapture_ptsz,
+};
+
 struct Heard {
-  std::mutex mutex;
+  std::mutex end_mutex;  // held while `end` is called
+  std::optional<LaunchListener::ContextEnd> end;
+
+  std::mutex mutex;  // all below
+  int captures = 0;  // open
   bool listening = false;
   CUcontext context = nullptr;
   HeardLaunches launches;
@@ -69,17 +88,42 @@ CountedLaunch describe(CUpti_CallbackId id, const CUpti_CallbackData& call) {
   return launch;
 }
 
-// On the engine's thread, as the launch returns: one that failed has no range.
-void CUPTIAPI on_launch(void* /*context*/, CUpti_CallbackDomain domain, CUpti_CallbackId id,
-                        const void* data) noexcept {
-  if (domain != CUPTI_CB_DOMAIN_DRIVER_API || data == nullptr) return;
+void on_context_end(const void* data) noexcept {
+  const CUcontext context = static_cast<const CUpti_ResourceData*>(data)->context;
+  Heard& h = heard();
+  const std::lock_guard lock(h.end_mutex);
+  if (h.end) h.end->call(h.end->self, context);
+}
+
+template <class Ids>
+bool among(const Ids& ids, CUpti_CallbackId id) {
+  return std::ranges::any_of(ids, [id](CUpti_CallbackId other) { return other == id; });
+}
+
+// On the engine's thread, as the call returns: a launch that failed has no range.
+void CUPTIAPI on_call(void* /*context*/, CUpti_CallbackDomain domain, CUpti_CallbackId id,
+                      const void* data) noexcept {
+  if (data == nullptr) return;
+  if (domain == CUPTI_CB_DOMAIN_RESOURCE && id == CUPTI_CBID_RESOURCE_CONTEXT_DESTROY_STARTING)
+    on_context_end(data);
+  if (domain != CUPTI_CB_DOMAIN_DRIVER_API) return;
   const auto& call = *static_cast<const CUpti_CallbackData*>(data);
   if (call.callbackSite != CUPTI_API_EXIT || call.functionParams == nullptr) return;
+  Heard& h = heard();
+  const std::lock_guard lock(h.mutex);
+  // A capture that failed has ended, too.
+  if (among(kCaptureEnds, id)) {
+    h.captures = std::max(0, h.captures - 1);
+    return;
+  }
   if (call.functionReturnValue != nullptr &&
       *static_cast<const CUresult*>(call.functionReturnValue) != CUDA_SUCCESS)
     return;
-  Heard& h = heard();
-  const std::lock_guard lock(h.mutex);
+  if (among(kCaptureBegins, id)) {
+    ++h.captures;
+    h.launches.captured = true;
+    return;
+  }
   if (!h.listening) return;
   if (call.context != nullptr && call.context != h.context) {
     ++h.launches.elsewhere;
@@ -101,7 +145,7 @@ void CUPTIAPI on_launch(void* /*context*/, CUpti_CallbackDomain domain, CUpti_Ca
 }  // namespace
 
 Status LaunchListener::subscribe() {
-  if (const CUptiResult code = api_.cuptiSubscribe(&handle_, on_launch, nullptr);
+  if (const CUptiResult code = api_.cuptiSubscribe(&handle_, on_call, nullptr);
       code != CUPTI_SUCCESS) {
     handle_ = nullptr;
     return refused(api_, code, "cuptiSubscribe");
@@ -117,11 +161,25 @@ Status LaunchListener::subscribe() {
   }
   // A step with a graph does not fit in any case; without these it is only said less well.
   for (const CUpti_CallbackId id : kGraphLaunches) (void)enable(id);
+  for (const CUpti_CallbackId id : kCaptureBegins) (void)enable(id);
+  for (const CUpti_CallbackId id : kCaptureEnds) (void)enable(id);
+  (void)api_.cuptiEnableCallback(1, handle_, CUPTI_CB_DOMAIN_RESOURCE,
+                                 CUPTI_CBID_RESOURCE_CONTEXT_DESTROY_STARTING);
+  {
+    const std::lock_guard lock(heard().mutex);
+    heard().captures = 0;
+  }
+  const std::lock_guard lock(heard().end_mutex);
+  heard().end = end_;
   return {};
 }
 
 void LaunchListener::stop() noexcept {
   if (handle_ == nullptr) return;
+  {
+    const std::lock_guard lock(heard().end_mutex);
+    heard().end.reset();
+  }
   (void)api_.cuptiUnsubscribe(handle_);
   handle_ = nullptr;
 }
@@ -130,6 +188,7 @@ void LaunchListener::begin(CUcontext context) noexcept {
   Heard& h = heard();
   const std::lock_guard lock(h.mutex);
   h.launches = {};
+  h.launches.captured = h.captures > 0;
   h.context = context;
   h.listening = true;
 }
@@ -139,6 +198,12 @@ HeardLaunches LaunchListener::end() noexcept {
   const std::lock_guard lock(h.mutex);
   h.listening = false;
   return std::exchange(h.launches, {});
+}
+
+bool LaunchListener::capturing() noexcept {
+  Heard& h = heard();
+  const std::lock_guard lock(h.mutex);
+  return h.captures > 0;
 }
 
 bool is_communication_kernel(const std::string& name) {

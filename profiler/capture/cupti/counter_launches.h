@@ -30,11 +30,17 @@ struct HeardLaunches {
   bool lost = false;            // there was not memory enough for them all
   // A launch is heard as it returns: of two threads' launches the first to begin may be the last.
   bool several_threads = false;
+  bool captured = false;  // a stream was being captured at some time of it
 };
 
 class LaunchListener {
  public:
-  explicit LaunchListener(const CuptiApi& api) : api_(api) {}
+  // What is told that a context is about to be destroyed, on the thread that destroys it.
+  struct ContextEnd {
+    void (*call)(void* self, CUcontext context) noexcept;
+    void* self;
+  };
+  LaunchListener(const CuptiApi& api, ContextEnd end) : api_(api), end_(end) {}
   ~LaunchListener() { stop(); }
   LaunchListener(const LaunchListener&) = delete;
   LaunchListener& operator=(const LaunchListener&) = delete;
@@ -47,8 +53,13 @@ class LaunchListener {
   static void begin(CUcontext context) noexcept;
   static HeardLaunches end() noexcept;
 
+  // Whether a stream is being captured: its context must not be waited for, which would end the
+  // capture. Captures that were begun before subscribe() are not known.
+  static bool capturing() noexcept;
+
  private:
   const CuptiApi& api_;
+  const ContextEnd end_;
   CUpti_SubscriberHandle handle_ = nullptr;
 };
 

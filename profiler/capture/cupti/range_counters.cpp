@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
+#include <string_view>
+#include <thread>
 
 #include "profiler/capture/cupti/chip_names.h"
 #include "profiler/capture/cupti/chip_support.h"
@@ -14,6 +17,37 @@ namespace {
 constexpr std::size_t kMostRanges = std::size_t{1} << 20;
 // So many steps that do not fit, none between them that does: it costs time and gives nothing.
 constexpr std::uint64_t kHopeless = 16;
+constexpr int kPatienceMs = 1000;
+constexpr std::string_view kCaptured =
+    "a stream was being captured into a CUDA graph, whose kernels run later (--graphs off)";
+
+// What the driver answers to those that wait for a context with a stream that is being captured.
+bool is_of_capture(CUresult code) {
+  return code >= CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED &&
+         code <= CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
+}
+
+// Makes a context this thread's own for a while; null: none.
+class Within {
+ public:
+  Within(const CudaDriver& driver, CUcontext context) : driver_(driver) {
+    CUcontext current = nullptr;
+    if (context == nullptr ||
+        (driver.cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == context))
+      return;
+    pushed_ = driver.cuCtxPushCurrent(context) == CUDA_SUCCESS;
+  }
+  ~Within() {
+    CUcontext popped = nullptr;
+    if (pushed_) (void)driver_.cuCtxPopCurrent(&popped);
+  }
+  Within(const Within&) = delete;
+  Within& operator=(const Within&) = delete;
+
+ private:
+  const CudaDriver& driver_;
+  bool pushed_ = false;
+};
 
 }  // namespace
 
@@ -29,7 +63,11 @@ RangeCounters::RangeCounters(const CuptiApi& api, const CudaDriver& driver, Coun
           .end = [](void* self,
                     ScopeId step) noexcept { static_cast<RangeCounters*>(self)->end_step(step); },
           .context = this},
-      launches_(api),
+      launches_(api, {.call =
+                          [](void* self, CUcontext context) noexcept {
+                            static_cast<RangeCounters*>(self)->context_ends(context);
+                          },
+                      .self = this}),
       session_(api) {}
 
 Status RangeCounters::start() noexcept try {
@@ -47,14 +85,14 @@ Status RangeCounters::start() noexcept try {
   if (status.ok() && driver_.cuCtxGetCurrent(&context) == CUDA_SUCCESS && context != nullptr)
     status = prepare(context);
   if (!status.ok()) {
-    close(false);
+    close();
     return status;
   }
   running_ = started_ = true;
   set_step_listener(&listener_);
   return {};
 } catch (const std::exception&) {
-  close(false);
+  close();
   return Status::failed("not enough memory to read counters");
 }
 
@@ -87,6 +125,11 @@ Status RangeCounters::try_begin(ScopeId step, const nvtx::StepPayload& payload) 
     ++without_context_;
     return {};
   }
+  // CUPTI would wait for the device on its own account.
+  if (LaunchListener::capturing()) {
+    unfit(std::string(kCaptured));
+    return {};
+  }
   if (!ready_) {
     if (Status status = prepare(context); !status.ok()) return status;
   }
@@ -113,10 +156,14 @@ void RangeCounters::end_step(ScopeId step) noexcept try {
 }
 
 Status RangeCounters::try_end() {
-  const CUresult finished = driver_.cuCtxSynchronize();
+  const CUresult finished = LaunchListener::capturing() ? CUDA_SUCCESS : driver_.cuCtxSynchronize();
   HeardLaunches heard = LaunchListener::end();
   step_ = 0;
   if (Status status = session_.stop(); !status.ok()) return status;
+  if (heard.captured || is_of_capture(finished)) {
+    unfit(std::string(kCaptured));
+    return {};
+  }
   if (finished != CUDA_SUCCESS)
     return Status::failed(
         "counters ended as the program's own work on the device failed (CUDA "
@@ -193,21 +240,43 @@ void RangeCounters::unfit(const std::string& why) {
 void RangeCounters::give_up(const Status& why) {
   running_ = false;
   notes_.push_back(why.message() + ".");
-  close(false);
+  close();
 }
 
-// CUPTI's end sequence. `push_context`: on a thread that is not the engine's.
-void RangeCounters::close(bool push_context) noexcept {
+// Ends what is open in the context, on whichever thread.
+void RangeCounters::leave_context() noexcept {
   running_ = false;
-  if (step_ != 0) (void)LaunchListener::end();
-  step_ = 0;
-  const bool pushed = push_context && setup_.context != nullptr &&
-                      driver_.cuCtxPushCurrent(setup_.context) == CUDA_SUCCESS;
-  (void)session_.disable();
-  if (pushed) {
-    CUcontext popped = nullptr;
-    (void)driver_.cuCtxPopCurrent(&popped);
+  const Within context(driver_, ready_ ? setup_.context : nullptr);
+  if (step_ != 0) {
+    // As far as the step has come: nothing of it is kept.
+    if (!LaunchListener::capturing()) (void)driver_.cuCtxSynchronize();
+    (void)LaunchListener::end();
   }
+  step_ = 0;
+  (void)session_.disable();
+  ready_ = false;
+}
+
+// After this the context is no more, and another may get its address.
+void RangeCounters::context_ends(CUcontext context) noexcept try {
+  if (getpid() != pid_) return;
+  // stop() may be waiting for this very callback: it has the lock, and ends all by itself.
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  for (int i = 0; i < kPatienceMs && !lock.owns_lock(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    lock.try_lock();
+  }
+  if (!lock.owns_lock() || !ready_ || context != setup_.context) return;
+  leave_context();
+  notes_.emplace_back(
+      "Counters ended with the CUDA context that they were read in: the program destroyed it.");
+} catch (const std::exception&) {
+  // Out of memory for the note.
+}
+
+// CUPTI's end sequence.
+void RangeCounters::close() noexcept {
+  leave_context();
   setup_.hosts.clear();
   launches_.stop();
   if (initialized_) deinitialize_profiler(api_);
@@ -220,8 +289,7 @@ void RangeCounters::stop() noexcept {
   set_step_listener(nullptr);
   const std::lock_guard lock(mutex_);
   pid_ = 0;
-  if (step_ != 0) (void)session_.stop();
-  close(true);
+  close();
 }
 
 std::unique_ptr<RecordSource> make_counters(const CuptiApi& api, const CudaDriver& driver,

@@ -58,7 +58,9 @@ class RangeCounters : public RecordSource {
   void save(const Counted& counted);
   void unfit(const std::string& why);
   void give_up(const Status& why);
-  void close(bool push_context) noexcept;
+  void close() noexcept;
+  void leave_context() noexcept;
+  void context_ends(CUcontext context) noexcept;
   void emit(const Counted& counted, RecordSink& sink) const;
 
   const CuptiApi& api_;

@@ -384,18 +384,27 @@ inline void fake_launch(const FakeLaunch& launch, CUresult result = CUDA_SUCCESS
            &data);
 }
 
-inline void fake_graph_launch() {
+// A call of the driver of which only the name matters.
+inline void fake_call(CUpti_CallbackId id, CUresult result = CUDA_SUCCESS) {
   FakeProfiler& f = *fake_profiler();
   if (f.callback == nullptr) return;
-  CUresult result = CUDA_SUCCESS;
   cuGraphLaunch_params parameters{};
   CUpti_CallbackData data{};
   data.callbackSite = CUPTI_API_EXIT;
   data.functionParams = &parameters;
   data.functionReturnValue = &result;
   data.context = f.context;
-  f.callback(f.callback_context, CUPTI_CB_DOMAIN_DRIVER_API, CUPTI_DRIVER_TRACE_CBID_cuGraphLaunch,
-             &data);
+  f.callback(f.callback_context, CUPTI_CB_DOMAIN_DRIVER_API, id, &data);
+}
+inline void fake_graph_launch() { fake_call(CUPTI_DRIVER_TRACE_CBID_cuGraphLaunch); }
+
+inline void fake_context_end(CUcontext context) {
+  FakeProfiler& f = *fake_profiler();
+  if (f.callback == nullptr) return;
+  CUpti_ResourceData data{};
+  data.context = context;
+  f.callback(f.callback_context, CUPTI_CB_DOMAIN_RESOURCE,
+             CUPTI_CBID_RESOURCE_CONTEXT_DESTROY_STARTING, &data);
 }
 
 }  // namespace rooftop::capture::testing
