@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <limits>
 
 #include "profiler/capture/cupti/chip_names.h"
 #include "profiler/capture/cupti/chip_support.h"
@@ -17,8 +18,7 @@ namespace {
 // Samples that nobody has drained: a session drains every 50 ms.
 constexpr std::size_t kMostWaiting = std::size_t{1} << 20;
 constexpr int kMostReopenings = 8;
-// A device's clock that is further from ours is another clock.
-constexpr std::int64_t kOneClockNs = 100'000'000;
+constexpr int kClockPairs = 5;
 // The image holds what is sampled while the thread is late by so many periods: what does not fit is
 // lost for good.
 constexpr std::int64_t kPeriodsLate = 4;
@@ -100,6 +100,7 @@ void PmSampler::run() noexcept {
 
 // All that the device has; after stop() to the end of its records.
 Status PmSampler::read(bool last) {
+  compare_clocks();
   std::vector<PmSample> samples;
   PmSession::Decoded decoded;
   bool more = true;
@@ -127,6 +128,25 @@ Status PmSampler::reopen() {
   return session_.start();
 }
 
+// Of some pairs the one that took least. Each time anew: clocks drift.
+void PmSampler::compare_clocks() noexcept {
+  std::int64_t narrowest = std::numeric_limits<std::int64_t>::max();
+  std::int64_t offset = 0;
+  for (int i = 0; i < kClockPairs; ++i) {
+    std::uint64_t theirs = 0;
+    const std::int64_t before = now().ns;
+    const CUptiResult result = api_.cuptiGetTimestamp(&theirs);
+    const std::int64_t width = now().ns - before;
+    if (result != CUPTI_SUCCESS || width >= narrowest) continue;
+    narrowest = width;
+    offset = before + width / 2 - static_cast<std::int64_t>(theirs);
+  }
+  if (narrowest == std::numeric_limits<std::int64_t>::max()) return;
+  const std::lock_guard lock(mutex_);
+  offset_ns_ = offset;
+  clocks_compared_ = true;
+}
+
 void PmSampler::keep(std::vector<PmSample>& samples) {
   const std::lock_guard lock(mutex_);
   const auto interval = static_cast<std::uint64_t>(options_.interval.count());
@@ -140,9 +160,6 @@ void PmSampler::keep(std::vector<PmSample>& samples) {
       // Its interval began before sampling did.
       seen_first_ = true;
       last_end_ = sample.end;
-      const std::int64_t apart = now().ns - static_cast<std::int64_t>(sample.end);
-      placed_ = std::abs(apart) > kOneClockNs;
-      offset_ns_ = placed_ ? apart : 0;
       continue;
     }
     if (sample.begin > last_end_) lost_ += (sample.begin - last_end_) / interval;
@@ -151,6 +168,8 @@ void PmSampler::keep(std::vector<PmSample>& samples) {
       ++lost_;
       continue;
     }
+    sample.begin += static_cast<std::uint64_t>(offset_ns_);
+    sample.end += static_cast<std::uint64_t>(offset_ns_);
     waiting_.push_back(std::move(sample));
   }
   samples.clear();
@@ -173,8 +192,8 @@ void PmSampler::drain(RecordSink& sink) {
     for (std::size_t m = 0; m < names.size(); ++m) {
       sink.add(
           SampleRecord{.device = static_cast<std::uint32_t>(known - options_.known_devices.begin()),
-                       .begin = {static_cast<std::int64_t>(sample.begin) + offset_ns_},
-                       .end = {static_cast<std::int64_t>(sample.end) + offset_ns_},
+                       .begin = {static_cast<std::int64_t>(sample.begin)},
+                       .end = {static_cast<std::int64_t>(sample.end)},
                        .metric = names[m],
                        .value = sample.values[m]});
     }
@@ -238,11 +257,10 @@ void PmSampler::describe(Meta& meta) const {
                           " samples by its system clock, so that intervals are only nearly "
                           "equal."});
   }
-  if (placed_) {
+  if (seen_first_ && !clocks_compared_) {
     meta.notes.push_back(
-        {"Sampling: samples have a clock of their own and were placed by the "
-         "first of them, to within " +
-         std::to_string(options_.drain_period.count()) + " ms."});
+        {"Sampling: CUPTI does not tell its clock, so that samples may not lie where they "
+         "belong."});
   }
 }
 

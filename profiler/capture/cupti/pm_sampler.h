@@ -35,6 +35,7 @@ class PmSampler : public RecordSource {
   void run() noexcept;
   Status read(bool last);
   Status reopen();
+  void compare_clocks() noexcept;
   void keep(std::vector<PmSample>& samples);
   void close() noexcept;
 
@@ -48,9 +49,7 @@ class PmSampler : public RecordSource {
   // The sampling thread's; start()'s and stop()'s while there is none.
   PmSession session_;
   std::thread thread_;
-  std::int64_t offset_ns_ = 0;  // from the device's clock to ours
   std::uint64_t last_end_ = 0;  // of the sample before, on the device's clock; 0: none
-  bool seen_first_ = false;
   int reopened_ = 0;
 
   mutable std::mutex mutex_;  // all below
@@ -62,7 +61,9 @@ class PmSampler : public RecordSource {
   std::uint64_t lost_told_ = 0;
   std::uint64_t without_time_ = 0;
   std::uint64_t overflows_ = 0;
-  bool placed_ = false;  // the clocks differ
+  std::int64_t offset_ns_ = 0;  // from CUPTI's clock, which is the samples', to ours
+  bool clocks_compared_ = false;
+  bool seen_first_ = false;
   std::string failure_;
 };
 

@@ -72,6 +72,8 @@ struct FakeProfiler {
   std::vector<FakeSample> image;
   std::size_t image_size = 0;
   bool overflow = false;
+  bool clock_told = true;
+  std::int64_t clock_ahead = 0;  // of ours
   CUpti_PmSampling_SetConfig_Params last_pm_config{};
 
   // The driver.
@@ -302,6 +304,10 @@ inline CuptiApi fake_profiler_api(FakeProfiler& f) {
     params.startTimestamp = fake.image.at(params.sampleIndex).begin;
     params.endTimestamp = fake.image.at(params.sampleIndex).end;
   })
+  api.cuptiGetTimestamp = [](std::uint64_t* time) {
+    *time = static_cast<std::uint64_t>(now().ns + fake_profiler()->clock_ahead);
+    return fake_profiler()->clock_told ? CUPTI_SUCCESS : CUPTI_ERROR_UNKNOWN;
+  };
 #undef ROOFTOP_PARAMS
 #undef ROOFTOP_FAKE
   return api;
