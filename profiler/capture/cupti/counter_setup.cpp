@@ -1,6 +1,7 @@
 #include "profiler/capture/cupti/counter_setup.h"
 
 #include <cstdlib>
+#include <span>
 
 #include "profiler/capture/cupti/chip_names.h"
 #include "profiler/capture/cupti/chip_support.h"
@@ -36,10 +37,58 @@ Status open_hosts(const CuptiApi& api, const CounterPlan& plan, bool replay, Cou
   return {};
 }
 
+Status plan_for(const CuptiApi& api, const CounterOptions& options, const std::string& chip,
+                std::span<const std::uint8_t> availability, CounterPlan& plan) {
+  PlanRequest request;
+  request.chip = chip;
+  request.types = options.types;
+  request.range_availability = availability;
+  request.sampling = false;
+  request.replay = options.replay;
+  return plan_counters(api, request, plan);
+}
+
+void note_left_out(const CounterPlan& plan, CounterSetup& setup) {
+  for (const std::string& sentence : plan.left_out)
+    setup.notes.push_back("Counters: " + sentence + ".");
+}
+
+// Whether all of the plan can be counted with what the device offers; else `setup` is as before.
+bool use_early(const CuptiApi& api, const EarlyPlan& early, bool replay, CounterSetup& setup) {
+  if (early.chip.empty() || early.chip != setup.chip) return false;
+  const std::size_t notes = setup.notes.size();
+  note_left_out(early.plan, setup);
+  if (open_hosts(api, early.plan, replay, setup).ok() &&
+      setup.hosts.size() == early.plan.configurations.size())
+    return true;
+  setup.notes.resize(notes);
+  setup.hosts.clear();
+  setup.configurations.clear();
+  setup.hardware = 0;
+  return false;
+}
+
 }  // namespace
 
+Status plan_early(const CuptiApi& api, const CudaDriver& driver, const CounterOptions& options,
+                  EarlyPlan& early) {
+  early = {};
+  int devices = 0;
+  CUdevice first = 0;
+  // Before the program has called cuInit there is nothing to be asked.
+  if (driver.cuDeviceGetCount(&devices) != CUDA_SUCCESS || devices == 0 ||
+      driver.cuDeviceGet(&first, 0) != CUDA_SUCCESS)
+    return {};
+  std::string chip;
+  Status status = profiling_supported(api, first, CUPTI_PROFILER_RANGE_PROFILING);
+  if (status.ok()) status = chip_name(api, 0, chip);
+  if (status.ok()) status = plan_for(api, options, chip, {}, early.plan);
+  if (status.ok()) early.chip = chip;
+  return devices == 1 ? status : Status();  // the program may use another one
+}
+
 Status set_up_counters(const CuptiApi& api, const CudaDriver& driver, CUcontext context,
-                       const CounterOptions& options, CounterSetup& setup) {
+                       const CounterOptions& options, const EarlyPlan& early, CounterSetup& setup) {
   setup = {};
   setup.context = context;
   if (driver.cuCtxGetDevice(&setup.device) != CUDA_SUCCESS)
@@ -59,16 +108,11 @@ Status set_up_counters(const CuptiApi& api, const CudaDriver& driver, CUcontext 
     return status;
   if (Status status = range_availability(api, context, setup.availability); !status.ok())
     return status;
-  PlanRequest request;
-  request.chip = setup.chip;
-  request.types = options.types;
-  request.range_availability = setup.availability;
-  request.sampling = false;
-  request.replay = options.replay;
+  if (use_early(api, early, options.replay, setup)) return {};
   CounterPlan plan;
-  if (Status status = plan_counters(api, request, plan); !status.ok()) return status;
-  for (const std::string& sentence : plan.left_out)
-    setup.notes.push_back("Counters: " + sentence + ".");
+  if (Status status = plan_for(api, options, setup.chip, setup.availability, plan); !status.ok())
+    return status;
+  note_left_out(plan, setup);
   return open_hosts(api, plan, options.replay, setup);
 }
 

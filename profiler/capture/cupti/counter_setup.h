@@ -25,9 +25,20 @@ struct CounterSetup {
   std::vector<std::string> notes;                  // what was left out
 };
 
+// A plan of the first device's chip, made while there is no context: planning takes a second or
+// two, which the first step would have to wait.
+struct EarlyPlan {
+  std::string chip;  // empty: none was made
+  CounterPlan plan;
+};
+// Only after initialize_profiler() has succeeded. Fails where the only device cannot be counted on.
+Status plan_early(const CuptiApi& api, const CudaDriver& driver, const CounterOptions& options,
+                  EarlyPlan& early);
+
 // In the order that CUPTI documents, before any session: chip, availability, host. Only after
-// initialize_profiler() has succeeded, `context` being current.
+// initialize_profiler() has succeeded, `context` being current. `early` is used where it is of the
+// same chip and fits what the device offers.
 Status set_up_counters(const CuptiApi& api, const CudaDriver& driver, CUcontext context,
-                       const CounterOptions& options, CounterSetup& setup);
+                       const CounterOptions& options, const EarlyPlan& early, CounterSetup& setup);
 
 }  // namespace rooftop::capture

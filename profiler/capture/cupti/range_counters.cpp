@@ -82,8 +82,10 @@ Status RangeCounters::start() noexcept try {
   Status status = initialize_profiler(api_);
   initialized_ = status.ok();
   CUcontext context = nullptr;
-  if (status.ok() && driver_.cuCtxGetCurrent(&context) == CUDA_SUCCESS && context != nullptr)
-    status = prepare(context);
+  if (status.ok()) {
+    const bool current = driver_.cuCtxGetCurrent(&context) == CUDA_SUCCESS && context != nullptr;
+    status = current ? prepare(context) : plan_early(api_, driver_, options_, early_);
+  }
   if (!status.ok()) {
     close();
     return status;
@@ -98,7 +100,8 @@ Status RangeCounters::start() noexcept try {
 
 // As soon as there is a context: at the start, else at the first step.
 Status RangeCounters::prepare(CUcontext context) {
-  if (Status status = set_up_counters(api_, driver_, context, options_, setup_); !status.ok())
+  if (Status status = set_up_counters(api_, driver_, context, options_, early_, setup_);
+      !status.ok())
     return status;
   if (Status status = session_.enable(context); !status.ok()) return status;
   rotation_ = std::make_unique<CounterRotation>(setup_.hardware,

@@ -72,6 +72,7 @@ class RangeCounters : public RecordSource {
   mutable std::mutex mutex_;  // all below: steps on engine threads, drain() on the session's
   LaunchListener launches_;
   RangeSession session_;
+  EarlyPlan early_;
   CounterSetup setup_;
   std::unique_ptr<CounterRotation> rotation_;
   FlopMemo memo_;

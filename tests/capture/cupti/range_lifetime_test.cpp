@@ -11,13 +11,17 @@
 namespace rooftop::capture {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using testing::Counters;
 using testing::fake_call;
 using testing::fake_context_end;
 using testing::fake_launch;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kBf16;
 using testing::kDecode;
+using testing::kFp16;
 using testing::kTwo;
 using ::testing::Not;
 using ::testing::SizeIs;
@@ -112,6 +116,54 @@ TEST_F(Counters, NothingWaitsForAContextThatIsBeingCaptured) {
   EXPECT_THAT(drained().kernels, SizeIs(2));
   EXPECT_THAT(notes(), HasSubstr("3 of 4 steps do not fit"));
   EXPECT_THAT(notes(), HasSubstr("being captured into a CUDA graph"));
+}
+
+TEST_F(Counters, PlansBeforeThereIsAContext) {
+  fake_.context = nullptr;
+  ASSERT_TRUE(start().ok());
+  EXPECT_GT(fake_.count("ProfilerHostGetNumOfPasses"), 3U);
+  fake_.calls.clear();
+  fake_.context = reinterpret_cast<CUcontext>(0x10);
+  step(kDecode, kTwo);
+  EXPECT_EQ(fake_.count("ProfilerHostGetNumOfPasses"), 3U) << "each configuration once";
+  EXPECT_EQ(fake_.count("ProfilerHostGetBaseMetrics"), 0U);
+  EXPECT_THAT(drained().kernels, SizeIs(2));
+}
+
+TEST_F(Counters, PlanThatTheDeviceDoesNotAllowIsMadeAnew) {
+  fake_.passes = [](const std::vector<std::string>& metrics) {
+    const auto sass = std::ranges::count_if(
+        metrics, [](const std::string& m) { return m.starts_with("smsp__sass"); });
+    return sass == 0 || sass == std::ssize(metrics) ? std::size_t{1} : std::size_t{2};
+  };
+  fake_.context = nullptr;
+  ASSERT_TRUE(start().ok());
+  // The device itself has less to offer than its chip.
+  fake_.passes = testing::default_passes;
+  fake_.context = reinterpret_cast<CUcontext>(0x10);
+  step(kDecode, kTwo);
+  EXPECT_THAT(drained().kernels, SizeIs(2));
+  EXPECT_THAT(metrics(1, Provenance::kMeasured), AllOf(Contains(kBf16), Not(Contains(kFp16))));
+  EXPECT_THAT(notes(), IsEmpty());
+  // Of another chip than the one that was planned for.
+  source_.reset();
+  fake_.passes = testing::default_passes;
+  fake_.context = nullptr;
+  ASSERT_TRUE(start().ok());
+  fake_.chip = "GB100";
+  fake_.context = reinterpret_cast<CUcontext>(0x10);
+  step(kDecode, kTwo);
+  EXPECT_THAT(drained().kernels, SizeIs(4));
+  EXPECT_THAT(notes(), IsEmpty());
+}
+
+TEST_F(Counters, RefusalOfTheOnlyDeviceIsToldAtTheStart) {
+  fake_.context = nullptr;
+  fake_.fail = {{"ProfilerDeviceSupported", CUPTI_ERROR_INSUFFICIENT_PRIVILEGES}};
+  EXPECT_THAT(start().message(), HasSubstr("NVreg_RestrictProfilingToAdminUsers"));
+  EXPECT_EQ(fake_.held(), 0U);
+  fake_.devices = 2;  // the program may use the other one
+  EXPECT_TRUE(start().ok());
 }
 
 // A capture that was begun before we listened.
