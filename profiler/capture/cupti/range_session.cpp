@@ -1,7 +1,9 @@
 #include "profiler/capture/cupti/range_session.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
+#include <string>
 #include <string_view>
 
 #include "profiler/capture/cupti/obstacle.h"
@@ -145,7 +147,8 @@ Status RangeSession::decode(Decoded& decoded) {
 
 Status RangeSession::places(std::size_t ranges, std::vector<std::size_t>& place,
                             std::string& odd) const {
-  place.assign(ranges, kNowhere);
+  std::vector<std::size_t> numbers(ranges);
+  std::vector<std::string> names(ranges);
   for (std::size_t i = 0; i < ranges; ++i) {
     CUpti_RangeProfiler_CounterData_GetRangeInfo_Params params{};
     params.structSize = CUpti_RangeProfiler_CounterData_GetRangeInfo_Params_STRUCT_SIZE;
@@ -156,10 +159,15 @@ Status RangeSession::places(std::size_t ranges, std::vector<std::size_t>& place,
     if (const CUptiResult code = api_.cuptiRangeProfilerCounterDataGetRangeInfo(&params);
         code != CUPTI_SUCCESS)
       return refused(api_, code, "cuptiRangeProfilerCounterDataGetRangeInfo");
-    const std::string_view name = params.rangeName == nullptr ? "" : params.rangeName;
-    const std::size_t launch = number_of(name);
-    if (launch >= ranges || place[launch] != kNowhere) {
-      odd = name;
+    names[i] = params.rangeName == nullptr ? "" : params.rangeName;
+    numbers[i] = number_of(names[i]);
+  }
+  place.assign(ranges, kNowhere);
+  const std::size_t first = ranges > 0 ? *std::ranges::min_element(numbers) : 0;
+  for (std::size_t i = 0; i < ranges; ++i) {
+    const std::size_t launch = numbers[i] - first;
+    if (numbers[i] == kNowhere || launch >= ranges || place[launch] != kNowhere) {
+      odd = names[i];
       place.clear();
       return {};
     }

@@ -39,8 +39,8 @@ class RangeSession {
   };
   Status decode(Decoded& decoded);
   // Where each launch is in the image: launch i's range is number place[i]. CUPTI names the ranges
-  // of kernels "0", "1", ... and promises no order of them in the image. Empty, and `odd` a name,
-  // where the names are not those of `ranges` launches.
+  // of kernels "0", "1", ... and promises no order of them in the image, nor where a later session
+  // begins to count. Empty, and `odd` a name, where the names are not consecutive numbers.
   Status places(std::size_t ranges, std::vector<std::size_t>& place, std::string& odd) const;
   // What MetricHost::evaluate() reads.
   [[nodiscard]] std::span<const std::uint8_t> counters() const { return counters_; }

@@ -117,9 +117,24 @@ TEST_F(Counters, RangesAreKnownByTheirNameWhereverTheyLie) {
   }
 }
 
+TEST_F(Counters, NumbersMayGoOnFromAnEarlierStep) {
+  const std::vector<std::string> names = {"9", "11", "10"};
+  fake_.range_name = [&](std::size_t i) { return names.at(i); };
+  fake_.value = [&](const std::string&, std::size_t i) { return std::stod(names.at(i)); };
+  ASSERT_TRUE(start().ok());
+  step(kDecode, {{"k9"}, {"k10"}, {"k11"}});
+  drained();
+  ASSERT_THAT(sink_.kernels, SizeIs(3));
+  ASSERT_THAT(sink_.counters, Not(IsEmpty()));
+  for (const CounterRecord& c : sink_.counters) {
+    const KernelRecord& kernel = sink_.kernels.at(c.kernel - 1);
+    EXPECT_EQ(sink_.name_of(kernel.name), "k" + std::to_string(static_cast<int>(c.value)));
+  }
+}
+
 TEST_F(Counters, NamesThatAreNoNumbersOfLaunchesDoNotFit) {
   const std::vector<std::vector<std::string>> names = {{"0", "0"},
-                                                       {"1", "2"},
+                                                       {"1", "3"},
                                                        {"0", ""},
                                                        {"0", "x"},
                                                        {"0", "1x"},
