@@ -77,9 +77,11 @@ void print_machine(const MachineState& machine, const CuptiState& cupti) {
   }
   print_fact("CUPTI",
              cupti.cupti.ok() ? fmt::format("{}, {}", cupti.version, cupti.path) : "none found");
-  print_fact("counters",
-             fmt::format("readable by {}; this user ({}) is {}administrator", who_may_read(machine),
-                         machine.user, machine.admin ? "an " : "no "));
+  print_fact("counters", machine.counters == MachineState::Counters::kUnknown
+                             ? "not known who may read them"
+                             : "readable by " + std::string(who_may_read(machine)));
+  print_fact("user",
+             fmt::format("{}, {}administrator", machine.user, machine.admin ? "an " : "no "));
   for (const std::string& holder : machine.counter_holders) print_fact("held by", holder);
   if (machine.mps) print_fact("MPS", "its control daemon or server runs");
   if (machine.wsl) print_fact("WSL", "yes");

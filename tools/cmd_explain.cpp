@@ -216,17 +216,26 @@ void print(const Explained& e, const KernelRule* rule) {
 }
 
 void print(const std::vector<const Group*>& groups, bool unclassified) {
+  constexpr std::size_t kLongestReason = 60;
+  const auto reason = [](const Group& group) {
+    return group.rule.empty() ? std::string("nothing decides")
+                              : printable(group.rule, kLongestReason);
+  };
   double all = 0;
-  for (const Group* group : groups) all += group->seconds;
+  std::size_t width = std::string_view("because").size();
+  for (const Group* group : groups) {
+    all += group->seconds;
+    width = std::max(width, reason(*group).size());
+  }
   if (groups.empty()) {
     fmt::print("{}\n", unclassified ? "Nothing is unclassified." : "The trace holds no launch.");
     return;
   }
-  fmt::print("{:>12} {:>8}  {:<13}{:<46} {}\n", "time, us", "calls", "operator", "because", "name");
+  fmt::print("{:>12} {:>8}  {:<13}{:<{}}  {}\n", "time, us", "calls", "operator", "because", width,
+             "name");
   for (const Group* group : groups) {
-    const std::string rule = group->rule.empty() ? "nothing decides" : group->rule;
-    fmt::print("{:>12.1f} {:>8}  {:<13}{:<46} {}\n", group->seconds * 1e6, group->calls,
-               name_of(group->op), printable(rule, 45), printable(group->name, 100));
+    fmt::print("{:>12.1f} {:>8}  {:<13}{:<{}}  {}\n", group->seconds * 1e6, group->calls,
+               name_of(group->op), reason(*group), width, printable(group->name, 100));
     if (!unclassified) continue;
     fmt::print("{:>23} usually after {}, before {}; first is --kernel {}; rule to add: {}\n", "",
                name_of(most_common(group->before)), name_of(most_common(group->after)),

@@ -289,10 +289,13 @@ void InferredClassifier::describe(const StepTable& steps, const Meta& meta, bool
   }
   const ModelShape& m = meta.model;
   if (m.name.empty() && m.hidden > 0) {
+    const bool whole =
+        m.layers > 0 && m.heads > 0 && m.head_dim > 0 && m.kv_heads > 0 && m.ffn > 0 && m.vocab > 0;
     notes_.push_back(fmt::format(
         "The model's shape is inferred from recorded shapes: hidden {}, {} layers, {} heads of {}, "
-        "{} KV heads, FFN {}, vocabulary {} (0: unknown).",
-        m.hidden, m.layers, m.heads, m.head_dim, m.kv_heads, m.ffn, m.vocab));
+        "{} KV heads, FFN {}, vocabulary {}{}.",
+        m.hidden, m.layers, m.heads, m.head_dim, m.kv_heads, m.ffn, m.vocab,
+        whole ? "" : " (0: unknown)"));
   }
   if (passed_over_ > 0) {
     notes_.push_back(fmt::format(

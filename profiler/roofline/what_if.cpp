@@ -266,13 +266,14 @@ void add_speculation_what_ifs(Report& report) {
       say_speculation(report, key.second, even.longest, kCandidates, even.highest, true);
       continue;
     }
-    add_finding(
-        report, "speculation",
-        fmt::format("At batch {} and lengths {} to {}, a step of {:g} candidates a sequence "
-                    "would take {:.2f} to {:.2f} times the plain step: it pays where more "
-                    "tokens than that are accepted (what if).",
-                    key.second, even.shortest, even.longest, kCandidates, even.lowest,
-                    even.highest));
+    const std::string lowest = fmt::format("{:.2f}", even.lowest);
+    const std::string highest = fmt::format("{:.2f}", even.highest);
+    add_finding(report, "speculation",
+                fmt::format("At batch {} and lengths {} to {}, a step of {:g} candidates a "
+                            "sequence would take {} times the plain step: it pays where more "
+                            "tokens than that are accepted (what if).",
+                            key.second, even.shortest, even.longest, kCandidates,
+                            lowest == highest ? lowest : lowest + " to " + highest));
   }
 }
 

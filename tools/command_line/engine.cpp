@@ -48,12 +48,15 @@ void add_engine_options(CLI::App& command, EngineChoice& engine) {
   command.add_option("--threads", engine.threads, "CPU threads (default: all cores)")
       ->check(CLI::PositiveNumber);
   command.add_option("--seed", engine.seed, "Seed of random weights, random tokens and sampling");
-  command.add_flag("!--no-roofs", engine.measure_roofs, "Do not measure this machine's roofs");
+  command.add_flag_callback(
+      "--no-roofs", [&engine] { engine.measure_roofs = false; },
+      "Do not measure this machine's roofs");
   command.add_option("--graphs", engine.graphs, "on or off: decode steps as CUDA graphs")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
-  command.add_flag("!--no-scopes", engine.scopes,
-                   "Open no NVTX scopes and record nothing: what they cost is the difference");
+  command.add_flag_callback(
+      "--no-scopes", [&engine] { engine.scopes = false; },
+      "Open no NVTX scopes and record nothing: what they cost is the difference");
   command
       .add_option(
           "--capture", engine.capture,

@@ -47,7 +47,7 @@ void add_explain(CLI::App& app, int& status) {
   auto* const all = c->add_flag("--unclassified", o->unclassified,
                                 "Only what nothing decides, with the rule that would");
   c->add_option("--kernel", o->kernel, "One launch by its number: everything that is known of it")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 62))
+      ->check(CLI::PositiveNumber)
       ->excludes(all);
   c->add_flag("--salvage", o->salvage, "Skip damaged parts of a trace");
   c->add_flag("--json", o->json, "Print one JSON document");

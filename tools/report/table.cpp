@@ -140,7 +140,8 @@ std::vector<Column> columns_of(const Report& report, const Style& style, bool un
   add({&flops, &bytes});
   for (Column& column : counter_columns(report, unicode)) columns.push_back(std::move(column));
   add({&intensity});
-  if (timed) add({&rate, &roof, &bound});
+  if (timed) add({&rate});
+  if (timed && !blank(roof)) add({&roof, &bound});
   // Sources that all rows share are said once, below the table.
   if (distinct_sources(report).size() > 1) columns.push_back(std::move(sources));
   add_total(report, style, unicode, columns);

@@ -195,8 +195,13 @@ void add_ratios(std::vector<std::string>& out, const Report& report, const Table
   add_list(out, "Counters", items, options);
 }
 
-// Overheads and losses, over all runs.
+// Overheads and losses, over all runs. Predictions have neither.
 void add_trust(std::vector<std::string>& out, const Report& report, const TableOptions& options) {
+  const std::vector<std::string> sources = distinct_sources(report);
+  const bool predicted =
+      !sources.empty() && std::all_of(sources.begin(), sources.end(),
+                                      [](const auto& s) { return s.rfind("PREDICTED", 0) == 0; });
+  if (predicted) return;
   double overhead = 0, scope_ns = 0, dropped = 0, truncated = 0;
   for (const Run& run : report.runs()) {
     overhead = std::max(overhead, run.overhead_fraction());
@@ -204,7 +209,7 @@ void add_trust(std::vector<std::string>& out, const Report& report, const TableO
     dropped += static_cast<double>(run.dropped_records());
     truncated += run.truncated() ? 1 : 0;
   }
-  std::string text = "not calibrated";
+  std::string text = "not measured";
   if (overhead > 0) text = human_percent(overhead) + " of the profiled time";
   if (scope_ns > 0) text += " (" + human_time(scope_ns * 1e-9, options.unicode) + " a scope)";
   add_labelled(out, "Overhead", text, options);

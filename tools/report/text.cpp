@@ -153,7 +153,10 @@ std::vector<std::string> wrap_text(std::string_view text, int width) {
     line.clear();
   };
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t space = std::min(text.find(' ', at), text.size());
+    std::size_t space = std::min(text.find(' ', at), text.size());
+    if (text.substr(space).substr(0, 2) == " %") {  // stays with its figure
+      space = std::min(text.find(' ', space + 1), text.size());
+    }
     std::string_view word = text.substr(at, space - at);
     at = space + 1;
     if (word.empty()) continue;

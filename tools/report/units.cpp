@@ -28,6 +28,9 @@ std::string human_number(double value, std::string_view unit) {
     value /= 1000;
     ++prefix;
   }
+  if (prefix == 0 && value == std::floor(value)) {  // a byte or two
+    return fmt::format("{:.0f}{}{}", value, unit.empty() ? "" : " ", unit);
+  }
   const std::string_view space = prefix > 0 || !unit.empty() ? " " : "";
   return fmt::format("{}{}{}{}", three_digits(value), space, kPrefixes[prefix], unit);
 }

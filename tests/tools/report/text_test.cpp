@@ -59,6 +59,9 @@ TEST(DisplayWidth, CountsColumns) {
 TEST(WrapText, KeepsEveryWord) {
   const auto lines = wrap_text("one two  three four", 9);
   EXPECT_EQ(lines, (std::vector<std::string>{"one two", "three", "four"}));
+  EXPECT_EQ(wrap_text("it is 6.2 % of all", 9),
+            (std::vector<std::string>{"it is", "6.2 % of", "all"}));
+  EXPECT_EQ(wrap_text("a %", 9), (std::vector<std::string>{"a %"}));
   EXPECT_EQ(wrap_text("abcdefgh", 3), (std::vector<std::string>{"abc", "def", "gh"}));
   EXPECT_TRUE(wrap_text("", 10).empty());
 }

@@ -17,7 +17,8 @@ function humanNumber(value, unit) {
     value /= 1000;
     ++prefix;
   }
-  return `${threeDigits(value)} ${prefixes[prefix]}${unit}`.trim();
+  const figure = prefix === 0 && Number.isInteger(value) ? String(value) : threeDigits(value);
+  return `${figure} ${prefixes[prefix]}${unit}`.trim();
 }
 
 function humanTime(seconds) {

@@ -20,7 +20,7 @@ function modelText(run) {
     ? plural(run.layers_run, "layer") : `${run.layers_run} of ${run.layers} layers`;
   const weights = { file: "weights from a file", random: "random weights" }[run.weights] ?? run.weights;
   const details = [weights, run.layers_run ? layers : ""].filter(Boolean).join(", ");
-  return run.model + (details && ` (${details})`);
+  return (run.model || "unknown model") + (details && ` (${details})`);
 }
 
 function fillFacts() {
@@ -40,7 +40,9 @@ function fillFacts() {
   fact("steps", `${humanCount(steps)}${warmup ? ` (+ ${humanCount(warmup)} warm-up, left out)` : ""}`);
   fact("time", !data.timed ? "none: counters only" : humanTime(sum(runs.map((r) => r.wall_seconds))));
   if (overhead > 0) fact("overhead", `${humanPercent(overhead)} of the profiled time`);
-  fact("drops", drops ? `${plural(drops, "record")} lost` : "none", drops > 0);
+  const predicted = data.rows.some((r) => r.sources) &&
+    data.rows.every((r) => !r.sources || r.sources.startsWith("PREDICTED"));
+  if (!predicted) fact("drops", drops ? `${plural(drops, "record")} lost` : "none", drops > 0);
   if (data.overlap_seconds > 0) fact("overlap", `${humanTime(data.overlap_seconds)} with several kernels at once`);
   if (runs.some((r) => r.truncated)) fact("trace", "truncated", true);
 }
@@ -97,6 +99,9 @@ const filled = (key) => data.rows.some((row) => row[key] !== null);
 const times = (value) => (value === null ? "" : `${humanRatio(value)}×`);
 
 const letters = { MEASURED: "M", JOINED: "J", MEMOISED: "E", SAMPLED: "S", MODELLED: "C", PREDICTED: "P" };
+// "measured, modelled, modelled", or one word where all three are the same.
+const sourceWords = (sources) => unique(sources.toLowerCase().split(" ")).length === 1
+  ? sources.toLowerCase().split(" ")[0] : sources.toLowerCase().replaceAll(" ", ", ");
 const sourceLetters = (sources) => sources.split(" ").filter(Boolean).map((s) => letters[s] ?? "-").join("");
 
 const allColumns = [
@@ -116,11 +121,12 @@ const allColumns = [
   { head: "FLOP/s", key: "flops_per_s", text: (r) => (r.flops_per_s === null ? "" : humanNumber(r.flops_per_s, "FLOP/s")),
     shown: data.timed },
   { head: "of roof", key: "roof_fraction", text: (r) => (r.roof_fraction === null ? "" : humanPercent(r.roof_fraction)),
-    shown: data.timed },
-  { head: "bound", key: "bound", text: (r) => r.bound, left: true, shown: data.timed },
+    shown: data.timed && filled("roof_fraction") },
+  { head: "bound", key: "bound", text: (r) => r.bound, left: true,
+    shown: data.timed && filled("roof_fraction") },
   // Letters, as in the terminal's table, where the columns of the counters take the room of words.
   { head: filled("amplification") || filled("padding") ? "src" : "sources of time, FLOPs, bytes", key: "sources",
-    text: (r) => (filled("amplification") || filled("padding") ? sourceLetters(r.sources) : r.sources.toLowerCase()),
+    text: (r) => (filled("amplification") || filled("padding") ? sourceLetters(r.sources) : sourceWords(r.sources)),
     left: true },
 ];
 const rowColumns = allColumns.filter((column) => column.shown ?? true);
@@ -263,14 +269,23 @@ function skippedItems() {
   return [...groups].map(([reason, cells]) => `${plural(cells.length, "cell")}: ${reason} (${cells.join(", ")})`);
 }
 
+// 2026-01-02 03:04 UTC
+const dayAndTime = (iso) => iso.replace(/^([\d-]+)T(\d\d:\d\d):[\d.]+Z$/, "$1 $2 UTC");
+
 function fillMachine() {
-  const table = (heads, rows) => element("div", { class: "scroll" }, element("table", {},
-    element("thead", {}, element("tr", {}, ...heads.map((h) => element("th", { scope: "col" }, h)))),
-    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((c) => element("td", {}, c)))))));
+  // Without the columns that are empty in every row, and without the table where it has no row.
+  const table = (heads, rows) => {
+    if (rows.length === 0) return "";
+    const kept = heads.map((_, i) => i).filter((i) => rows.some((row) => row[i]));
+    const narrow = (i) => (rows.every((row) => row[i].length <= 20) ? { class: "narrow" } : {});
+    return element("div", { class: "scroll" }, element("table", {},
+      element("thead", {}, element("tr", {}, ...kept.map((i) => element("th", { scope: "col" }, heads[i])))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...kept.map((i) => element("td", narrow(i), row[i])))))));
+  };
   const shape = (s) => (s.hidden ? `hidden ${s.hidden}, layers ${s.layers}, heads ${s.heads}, kv heads ${s.kv_heads}, ` +
     `head size ${s.head_dim}, FFN ${s.ffn}, vocabulary ${s.vocab}` : "");
   byId("machine").append(
-    table(["run", "made", "model shape", "machine", "devices"], data.runs.map((r) => [r.name, r.created,
+    table(["run", "made", "model shape", "machine", "devices"], data.runs.map((r) => [r.name, dayAndTime(r.created),
       shape(r.shape), [r.machine, r.threads ? plural(r.threads, "thread") : ""].filter(Boolean).join(", "),
       r.devices.map((d) => [d.name, d.detail].filter(Boolean).join(", ")).join("; ")])),
     table(["roof", "value", "kind", "device", "source"], data.roofs.map((r) => [r.name + (r.drawn ? " (drawn)" : ""),
