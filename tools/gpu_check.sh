@@ -87,8 +87,9 @@ tests() {
 }
 # Each test in a process of its own: CUPTI's sessions of different kinds may spoil each other within one.
 capture_tests() {
-  local status=0 test text
-  for test in $("$build/tests/capture/cupti/capture_gpu_test" --gtest_list_tests | sed -n 's/^  //p'); do
+  local status=0 test text names
+  names=$("$build/tests/capture/cupti/capture_gpu_test" --gtest_list_tests) || return
+  for test in $(sed -n 's/^  //p' <<<"$names"); do
     text=$("$build/tests/capture/cupti/capture_gpu_test" --gtest_filter="*.$test" 2>&1) || status=1
     echo "$text"
     case $text in *SKIPPED*) status=1 ;; esac
@@ -125,8 +126,9 @@ torch_speed() { "$python" tools/gpu_check/torch_speed.py -o "$out/torch.json"; }
 doctor() { "$rooftop" doctor --json >"$out/doctor.json"; cat "$out/doctor.json"; "$rooftop" metrics --json; }
 # Each in a process of its own: one that hangs or crashes costs its own answer only.
 questions() {
-  local status=0 name program=$build/tests/capture/cupti/capture_questions
-  for name in $("$program" --list); do
+  local status=0 name names program=$build/tests/capture/cupti/capture_questions
+  names=$("$program" --list) || return
+  for name in $names; do
     timeout -k 5 60 "$program" "$name" >"$out/question-$name.json" || { echo "$name: exit $?"; status=1; }
     cat "$out/question-$name.json"
   done

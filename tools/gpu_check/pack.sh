@@ -18,7 +18,7 @@ for file in "${files[@]}"; do
   strip "$to/$file"
   # All but what every glibc machine has; an older libstdc++ would not do.
   ldd "$build/$file" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' |
-    grep -v -E '/(libc|libm|libdl|libpthread|librt|ld-linux[^/]*)\.so' | xargs -r -I{} cp -nL {} "$to/lib/"
+    { grep -v -E '/(libc|libm|libdl|libpthread|librt|ld-linux[^/]*)\.so' || true; } | xargs -r -I{} cp -nL {} "$to/lib/"
 done
 strip "$to"/lib/*.so* 2>/dev/null || true
 mv "$to"/lib/lib{stdc++,gcc_s,z}.so* "$to/lib/runtime/" 2>/dev/null || true
