@@ -12,8 +12,8 @@
 
 namespace rooftop::plugin {
 
-LateSources::LateSources(std::string output, std::uint64_t max_bytes)
-    : output_(std::move(output)), max_bytes_(max_bytes) {}
+LateSources::LateSources(std::string output, std::uint64_t max_bytes, bool pausable)
+    : output_(std::move(output)), max_bytes_(max_bytes), pausable_(pausable) {}
 
 void LateSources::begin(Plan plan) noexcept try {
   plan_ = std::move(plan);
@@ -71,6 +71,7 @@ void LateSources::stop_at_limit() {
 
 bool LateSources::can_pause() const noexcept {
   const std::size_t count = count_.load(std::memory_order_acquire);
+  if (count == 0) return pausable_;
   return std::any_of(sources_.begin(), sources_.begin() + static_cast<std::ptrdiff_t>(count),
                      [](const auto& source) { return source->can_pause(); });
 }

@@ -18,7 +18,8 @@ namespace rooftop::plugin {
 class LateSources : public capture::RecordSource {
  public:
   // `output` grows no further than `max_bytes` (0: no limit) and a quarter of a second's records.
-  LateSources(std::string output, std::uint64_t max_bytes);
+  // `pausable`: what will start can leave out steps, so that a budget of overhead can be kept.
+  LateSources(std::string output, std::uint64_t max_bytes, bool pausable = false);
 
   struct Plan {
     std::vector<capture::SourceMaker> now;  // on the calling thread, which is in cuInit()
@@ -49,6 +50,7 @@ class LateSources : public capture::RecordSource {
 
   const std::string output_;
   const std::uint64_t max_bytes_;
+  const bool pausable_;
   // Filled from the front, by one thread at a time; `count_` says how far others may look.
   std::array<std::unique_ptr<capture::RecordSource>, kMaxSources> sources_;
   std::atomic<std::size_t> count_{0};

@@ -75,7 +75,9 @@ Status start(Recording& recording) {
   session.host_kernels = options.mode == Mode::kCpu;
   session.overhead_budget = options.overhead_budget;
   session.sources.push_back([&] {
-    auto sources = std::make_unique<LateSources>(trace.path, options.max_bytes);
+    const bool pausable = options.mode == Mode::kTimeline || options.mode == Mode::kAuto ||
+                          options.mode == Mode::kSampling;
+    auto sources = std::make_unique<LateSources>(trace.path, options.max_bytes, pausable);
     recording.gpu = sources.get();
     return sources;
   });

@@ -113,5 +113,10 @@ TEST(LateSources, WhatNeedsADriverWaitsForIt) {
   sources.stop();
 }
 
+TEST(LateSources, CanPauseIsAPromiseUntilSourcesAreThere) {
+  EXPECT_FALSE(LateSources("/nowhere", 0).can_pause());
+  EXPECT_TRUE(LateSources("/nowhere", 0, true).can_pause());
+}
+
 }  // namespace
 }  // namespace rooftop::plugin
