@@ -11,6 +11,7 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "profiler/capture/nvtx_scopes.h"
@@ -68,6 +69,7 @@ struct Session::Impl {
   Status first_error;
   KernelId next_kernel = 1;
   std::vector<Note> notes;  // why sources were left out
+  double overhead_budget = 0;
   double scope_ns = 0;
   std::uint64_t scopes = 0;
   std::int64_t profiled_ns = 0;  // sum of the steps' durations
@@ -107,6 +109,7 @@ struct Session::Impl {
         refusals.notes.push_back({started.message()});
       }
     }
+    overhead_budget = options.overhead_budget;
     notes = refusals.notes;
     if (!notes.empty()) keep(writer.add_meta(refusals));
     const bool can_pause = std::any_of(sources.begin(), sources.end(),
@@ -180,6 +183,11 @@ struct Session::Impl {
     }
     for (const auto& source : sources) source->describe(meta);
     if (gate) add_cost(gate->cost(), meta);
+    if (overhead_budget > 0 && profiled_ns == 0) {
+      meta.notes.push_back(
+          {"The overhead allowed was not kept: it is by leaving out steps, and the program opened "
+           "no step of rooftop/nvtx.h."});
+    }
     keep(writer.add_meta(meta));
   }
 
@@ -201,6 +209,12 @@ Status Session::start(const SessionOptions& options) noexcept try {
   impl_ = std::make_unique<Impl>();
   if (!options.injected && !scopes_heard()) {
     const char* other = std::getenv("NVTX_INJECTION64_PATH");
+    if (other != nullptr &&
+        std::string_view(other).find("librooftop.so") != std::string_view::npos) {
+      return Status::failed(
+          "Rooftop's plugin hears this process's scopes already (rooftop attach, or "
+          "NVTX_INJECTION64_PATH): a program that records itself is run without it");
+    }
     return Status::failed(
         other != nullptr
             ? "NVTX_INJECTION64_PATH names another NVTX tool (" + std::string(other) +

@@ -286,6 +286,19 @@ TEST_F(SessionTest, SourceThatCannotStartIsLeftOutWithItsReason) {
   EXPECT_EQ(contents.meta.notes[0].text, "no permission");
 }
 
+TEST_F(SessionTest, BudgetThatNoStepCanKeepIsSaid) {
+  OneKernelADrain::Log log;
+  SessionOptions o = options();
+  o.overhead_budget = 0.01;
+  o.sources = {[&] { return std::make_unique<OneKernelADrain>(log); }};
+  Session session;
+  ASSERT_TRUE(session.start(o).ok());
+  ASSERT_TRUE(session.stop().ok());
+  const Contents contents(o.output);
+  EXPECT_TRUE(std::any_of(contents.meta.notes.begin(), contents.meta.notes.end(),
+                          [](const Note& note) { return note.text.starts_with("The overhead"); }));
+}
+
 TEST_F(SessionTest, BudgetLeavesOutStepsAndMarksThem) {
   OneKernelADrain::Log log;
   SessionOptions o = options();
