@@ -104,6 +104,14 @@ def test_signals_are_passed_on(tmp_path):
     assert len(list(tmp_path.glob("*.rtrace"))) == 1, errors
 
 
+def test_a_program_that_records_itself_is_told_so():
+    done = attach("--mode", "scopes", "--", BINARY, "run", "--model", "smollm-135m", "--layers", "1", "--device", "cpu",
+                  "--no-roofs", "--prompt-tokens", "1,2", "--max-tokens", "2", "--ignore-eos")
+    assert done.returncode == 2
+    assert "a program that records itself is run without it" in done.stderr
+    assert "another NVTX tool" not in done.stderr
+
+
 def test_doctor_names_every_rung():
     done = subprocess.run([BINARY, "doctor", "--json"], capture_output=True, text=True, env=CLEAN, timeout=60)
     said = json.loads(done.stdout)
