@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string>
 
 #include "profiler/capture/cupti/cuda_driver.h"
 #include "profiler/capture/cupti/cupti_api.h"
