@@ -26,6 +26,11 @@ using Names = std::vector<std::string>;
 
 // CUPTI here schedules only where libnvperf_host can be loaded beside it.
 const CuptiApi* planning_cupti(std::string& why) {
+#ifdef __SANITIZE_ADDRESS__
+  // CUPTI loads it with RTLD_DEEPBIND, at which the sanitizer ends the process.
+  why = "AddressSanitizer does not let CUPTI load libnvperf_host.so";
+  return nullptr;
+#endif
   Status found;
   const CuptiApi* api = find_cupti(found);
   if (api == nullptr || !api->has_host()) {
@@ -167,6 +172,7 @@ struct Chip {
   Names types;
   Names first;
 };
+void PrintTo(const Chip& chip, std::ostream* out) { *out << chip.name; }
 
 class PlanOfChip : public OnRealCupti, public ::testing::WithParamInterface<Chip> {};
 
