@@ -44,6 +44,9 @@ class RecordSource {
   virtual void pause() noexcept {}
   virtual void resume() noexcept {}
 
+  // The session is about to end: nothing new is worth starting. From any thread.
+  virtual void ending() noexcept {}
+
   // Ends recording. May wait for the device.
   virtual void stop() noexcept = 0;
 

@@ -256,6 +256,7 @@ Status Session::stop() noexcept {
     return {};
   }
   stop_recording();
+  for (const auto& source : impl_->sources) source->ending();
   {
     const std::lock_guard lock(impl_->stop_mutex);
     impl_->stopping = true;

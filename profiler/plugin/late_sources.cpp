@@ -25,7 +25,7 @@ void LateSources::begin(Plan plan) noexcept try {
 
 void LateSources::start_one(const capture::SourceMaker& make) {
   const std::size_t used = count_.load(std::memory_order_relaxed);
-  if (used == kMaxSources) return;
+  if (used == kMaxSources || ending_.load(std::memory_order_acquire)) return;
   std::unique_ptr<capture::RecordSource> source = make();
   if (source == nullptr) return;
   if (const Status started = source->start(); !started.ok()) {

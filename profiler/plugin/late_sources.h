@@ -38,6 +38,7 @@ class LateSources : public capture::RecordSource {
   [[nodiscard]] bool can_pause() const noexcept override;
   void pause() noexcept override;
   void resume() noexcept override;
+  void ending() noexcept override { ending_.store(true, std::memory_order_release); }
   void stop() noexcept override;
   void describe(Meta& meta) const override;
 
@@ -57,6 +58,7 @@ class LateSources : public capture::RecordSource {
   Plan plan_;
   std::atomic<bool> awaits_driver_{false};
   std::atomic<bool> stopped_{false};
+  std::atomic<bool> ending_{false};
   std::vector<Note> refusals_;
   bool at_limit_ = false;
 };

@@ -113,6 +113,19 @@ TEST(LateSources, WhatNeedsADriverWaitsForIt) {
   sources.stop();
 }
 
+TEST(LateSources, NothingNewStartsOnceTheSessionEnds) {
+  LateSources sources("/nowhere", 0);
+  sources.ending();
+  int made = 0;
+  LateSources::Plan plan;
+  plan.now = {[&]() -> std::unique_ptr<capture::RecordSource> {
+    ++made;
+    return nullptr;
+  }};
+  sources.begin(std::move(plan));
+  EXPECT_EQ(made, 0);
+}
+
 TEST(LateSources, CanPauseIsAPromiseUntilSourcesAreThere) {
   EXPECT_FALSE(LateSources("/nowhere", 0).can_pause());
   EXPECT_TRUE(LateSources("/nowhere", 0, true).can_pause());

@@ -14,8 +14,8 @@ namespace rooftop::capture {
 
 class ActivityBuffers {
  public:
-  static constexpr std::size_t kScrapBytes = std::size_t{64} << 10;
-  static constexpr std::size_t kMostScraps = 1024;
+  static constexpr std::size_t kScrapBytes = std::size_t{8} << 10;
+  static constexpr std::size_t kMostScraps = 8192;
 
   struct Filled {
     std::uint8_t* data = nullptr;
@@ -32,7 +32,7 @@ class ActivityBuffers {
   // another thread's few instructions here.
   std::uint8_t* request(std::size_t& size) noexcept;
   // The same for a library that crashes on a refusal: where request() has none a small one, whose
-  // records are thrown away, and counted as declined. Null only where a thousand of those are out,
+  // records are thrown away, and counted as declined. Null only where thousands of those are out,
   // or there is no memory at all.
   std::uint8_t* request_or_scrap(std::size_t& size) noexcept;
   // A pointer that is not of ours (another client's) is left alone.

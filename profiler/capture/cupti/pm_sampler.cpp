@@ -18,6 +18,8 @@ namespace {
 // Samples that nobody has drained: a session drains every 50 ms.
 constexpr std::size_t kMostWaiting = std::size_t{1} << 20;
 constexpr int kMostReopenings = 8;
+// A sample is drained within a second or so; a disk may be slow.
+constexpr std::int64_t kOneClockNs = 60'000'000'000;
 constexpr int kClockPairs = 5;
 // The image holds what is sampled while the thread is late by so many periods: what does not fit is
 // lost for good.
@@ -188,7 +190,13 @@ void PmSampler::drain(RecordSink& sink) {
   });
   std::vector<StringId> names;
   for (const std::string& metric : metrics_) names.push_back(sink.intern(metric));
+  const std::int64_t present = now().ns;
   for (const PmSample& sample : samples) {
+    // Another clock than the one that was compared: split over kernels it would tell tales.
+    if (std::abs(static_cast<std::int64_t>(sample.end) - present) > kOneClockNs) {
+      ++elsewhen_;
+      continue;
+    }
     for (std::size_t m = 0; m < names.size(); ++m) {
       sink.add(
           SampleRecord{.device = static_cast<std::uint32_t>(known - options_.known_devices.begin()),
@@ -256,6 +264,11 @@ void PmSampler::describe(Meta& meta) const {
     meta.notes.push_back({"Sampling: " + session_.chip() +
                           " samples by its system clock, so that intervals are only nearly "
                           "equal."});
+  }
+  if (elsewhen_ > 0) {
+    meta.notes.push_back({"Sampling: " + std::to_string(elsewhen_) +
+                          " samples lie more than a minute from the run, on a clock of their own, "
+                          "and were left out."});
   }
   if (seen_first_ && !clocks_compared_) {
     meta.notes.push_back(

@@ -63,6 +63,7 @@ class PmSampler : public RecordSource {
   std::uint64_t overflows_ = 0;
   std::int64_t offset_ns_ = 0;  // from CUPTI's clock, which is the samples', to ours
   bool clocks_compared_ = false;
+  std::uint64_t elsewhen_ = 0;  // samples on another clock
   bool seen_first_ = false;
   std::string failure_;
 };

@@ -104,6 +104,7 @@ Status RangeCounters::prepare(CUcontext context) {
       !status.ok())
     return status;
   if (Status status = session_.enable(context); !status.ok()) return status;
+  enabled_context_.store(context, std::memory_order_release);
   rotation_ = std::make_unique<CounterRotation>(setup_.hardware,
                                                 setup_.configurations.size() - setup_.hardware);
   notes_.insert(notes_.end(), setup_.notes.begin(), setup_.notes.end());
@@ -249,6 +250,13 @@ void RangeCounters::give_up(const Status& why) {
 // Ends what is open in the context, on whichever thread.
 void RangeCounters::leave_context() noexcept {
   running_ = false;
+  if (context_gone_.load(std::memory_order_acquire)) {
+    (void)LaunchListener::end();
+    session_.abandon();
+    step_ = 0;
+    ready_ = false;
+    return;
+  }
   const Within context(driver_, ready_ ? setup_.context : nullptr);
   if (step_ != 0) {
     // As far as the step has come: nothing of it is kept.
@@ -269,7 +277,13 @@ void RangeCounters::context_ends(CUcontext context) noexcept try {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     lock.try_lock();
   }
-  if (!lock.owns_lock() || !ready_ || context != setup_.context) return;
+  if (!lock.owns_lock()) {
+    // Whoever has the lock will find the context dead, and calls nothing of it any more.
+    if (context == enabled_context_.load(std::memory_order_acquire))
+      context_gone_.store(true, std::memory_order_release);
+    return;
+  }
+  if (!ready_ || context != setup_.context) return;
   leave_context();
   notes_.emplace_back(
       "Counters ended with the CUDA context that they were read in: the program destroyed it.");

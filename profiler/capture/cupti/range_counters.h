@@ -68,6 +68,9 @@ class RangeCounters : public RecordSource {
   const CounterOptions options_;
   const StepListener listener_;
   std::atomic<pid_t> pid_{0};  // that started it; 0: not running
+  // What the end of a context must know although another thread holds the lock.
+  std::atomic<CUcontext> enabled_context_{nullptr};
+  std::atomic<bool> context_gone_{false};
 
   mutable std::mutex mutex_;  // all below: steps on engine threads, drain() on the session's
   LaunchListener launches_;

@@ -145,6 +145,11 @@ Status RangeSession::decode(Decoded& decoded) {
   return {};
 }
 
+void RangeSession::abandon() noexcept {
+  object_ = nullptr;
+  started_ = false;
+}
+
 Status RangeSession::places(std::size_t ranges, std::vector<std::size_t>& place,
                             std::string& odd) const {
   std::vector<std::size_t> numbers(ranges);

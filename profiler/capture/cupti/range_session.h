@@ -26,6 +26,8 @@ class RangeSession {
   // Only after initialize_profiler() has succeeded, with a context: CUPTI crashes otherwise.
   Status enable(CUcontext context);
   Status disable();
+  // The context is gone, and the profiler's object with it: nothing is called.
+  void abandon() noexcept;
 
   // Every kernel launched from here on is a range of its own. `host` must live until decode().
   Status start(const MetricHost& host, std::size_t max_ranges);

@@ -198,6 +198,13 @@ TEST_F(Sampling, TimesAreOfCuptisClock) {
   }
 }
 
+TEST_F(Sampling, SamplesOfAnotherClockThanCuptisAreLeftOut) {
+  ASSERT_TRUE(start().ok());
+  sample(clock() - 3'600'000'000'000, 4);  // an hour before anything began
+  EXPECT_THAT(stopped().samples, IsEmpty());
+  EXPECT_THAT(notes(), HasSubstr("on a clock of their own"));
+}
+
 TEST_F(Sampling, ClockThatIsNotToldIsNoted) {
   fake_.clock_told = false;
   ASSERT_TRUE(start().ok());
