@@ -8,6 +8,8 @@ namespace {
 
 bool alike(const StepKind& a, const StepKind& b) {
   if (a.phase != b.phase || a.batch != b.batch || a.query_tokens != b.query_tokens) return false;
+  // A warm-up's shape is warm, and its graph captured, at this very length only.
+  if (a.warmup || b.warmup) return a.warmup == b.warmup && a.length == b.length;
   const double longer = std::max(a.length, b.length);
   const double shorter = std::min(a.length, b.length);
   return shorter >= 0.9 * longer;

@@ -89,6 +89,21 @@ TEST(OverheadBudget, WithoutABudgetOnlyWarmUpIsLeftOut) {
   EXPECT_EQ(budget.left_out(), 0U);
 }
 
+// The second step of a shape is where an engine captures its graph: recorded, at every shape.
+TEST(OverheadBudget, FirstStepsOfEveryWarmUpShapeAreRecorded) {
+  OverheadBudget budget(0);
+  for (std::uint32_t length = 1000; length < 1040; length += 10) {
+    StepKind warm = decode(length);
+    warm.warmup = true;
+    int recorded = 0;
+    for (int i = 0; i < 3; ++i) {
+      recorded += budget.next(warm) ? 1 : 0;
+      budget.took({10'000'000});
+    }
+    EXPECT_EQ(recorded, 3) << length;
+  }
+}
+
 TEST(OverheadBudget, NothingIsClaimedBeforeItWasMeasured) {
   OverheadBudget budget(0.01);
   EXPECT_FALSE(budget.measured());
