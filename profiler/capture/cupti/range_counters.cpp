@@ -27,6 +27,9 @@ bool is_of_capture(CUresult code) {
          code <= CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
 }
 
+// Counted steps that are not drained yet: a session drains every 50 ms.
+constexpr std::size_t kMostWaiting = 256;
+
 // Makes a context this thread's own for a while; null: none.
 class Within {
  public:
@@ -211,6 +214,10 @@ Status RangeCounters::take(HeardLaunches heard, std::size_t ranges) {
   if (Status status = session_.places(ranges, place, odd); !status.ok()) return status;
   if (place.size() != ranges) {
     unfit("CUPTI names a range \"" + odd + "\", which is no number of a launch");
+    return {};
+  }
+  if (done_.size() >= kMostWaiting) {
+    unfit("the steps before it were not written yet: the disk is too slow");
     return {};
   }
   Counted counted;

@@ -117,6 +117,13 @@ TEST_F(Counters, RangesAreKnownByTheirNameWhereverTheyLie) {
   }
 }
 
+TEST_F(Counters, StepsThatNobodyDrainsAreBounded) {
+  ASSERT_TRUE(start().ok());
+  for (int i = 0; i < 260; ++i) step(kDecode, kTwo);
+  EXPECT_THAT(drained().kernels, SizeIs(2 * 256));
+  EXPECT_THAT(notes(), HasSubstr("the disk is too slow"));
+}
+
 TEST_F(Counters, NumbersMayGoOnFromAnEarlierStep) {
   const std::vector<std::string> names = {"9", "11", "10"};
   fake_.range_name = [&](std::size_t i) { return names.at(i); };
